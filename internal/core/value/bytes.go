@@ -42,18 +42,3 @@ func (r *Reader) indexMap() []byte {
 	}
 	return out
 }
-
-// index parses a decimal array index: digits without sign or leading zeros.
-func index(s []byte) (int, bool) {
-	if len(s) == 0 || len(s) > 9 || (s[0] == '0' && len(s) > 1) {
-		return 0, false
-	}
-	n := 0
-	for _, c := range s {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n, true
-}

@@ -49,6 +49,9 @@ const (
 	leadBin8   = 0xc4
 	leadBin16  = 0xc5
 	leadBin32  = 0xc6
+	leadExt8   = 0xc7
+	leadExt16  = 0xc8
+	leadExt32  = 0xc9
 	leadFloat4 = 0xca
 	leadFloat8 = 0xcb
 	leadUint8  = 0xcc
@@ -59,6 +62,7 @@ const (
 	leadInt16  = 0xd1
 	leadInt32  = 0xd2
 	leadInt64  = 0xd3
+	leadFixExt = 0xd4 // the first of five, for 1, 2, 4, 8 and 16 bytes
 	leadStr8   = 0xd9
 	leadStr16  = 0xda
 	leadStr32  = 0xdb
@@ -103,7 +107,7 @@ func makeLeads() (t [256]lead) {
 	}
 	for i, width := range []uint8{1, 2, 4} {
 		t[leadBin8+i] = lead{kind: KindBin, fixed: 1 + width, width: width}
-		t[0xc7+i] = lead{kind: KindExt, fixed: 2 + width, width: width}
+		t[leadExt8+i] = lead{kind: KindExt, fixed: 2 + width, width: width}
 		t[leadStr8+i] = lead{kind: KindStr, fixed: 1 + width, width: width}
 	}
 	for i, width := range []uint8{2, 4} {
@@ -111,7 +115,7 @@ func makeLeads() (t [256]lead) {
 		t[leadMap16+i] = lead{kind: KindMap, fixed: 1 + width, width: width}
 	}
 	for i := range 5 {
-		t[0xd4+i] = lead{kind: KindExt, fixed: 2, count: 1 << i}
+		t[leadFixExt+i] = lead{kind: KindExt, fixed: 2, count: 1 << i}
 	}
 	return t
 }

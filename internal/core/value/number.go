@@ -11,6 +11,9 @@ type number struct {
 	bits uint64 // the integer's two's complement, or the float64's bits
 }
 
+// maxFloat is the largest finite float64.
+const maxFloat = math.MaxFloat64
+
 type numberForm uint8
 
 const (
