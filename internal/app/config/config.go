@@ -1,0 +1,142 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is what a server was asked to be. Load is the only source of valid
+// ones; every field then holds a value inside the range of its option.
+type Config struct {
+	// NodeID names this node in timestamps and in the partition table. Empty:
+	// the server makes one and, with embedded storage, keeps it.
+	NodeID string
+
+	Listen  Listen
+	Auth    Auth
+	Storage Storage
+	Limits  Limits
+	Log     Log
+
+	// ShutdownTimeout bounds draining and flushing after the first stop signal.
+	ShutdownTimeout time.Duration
+
+	// Warnings are findings that do not prevent a start, one sentence each, fit
+	// to be logged: they hold no secret.
+	Warnings []string
+}
+
+// Listen says where clients reach the server and who may.
+type Listen struct {
+	// Host is "localhost" (both loopback addresses), an IP address without
+	// brackets, or empty for every address of the machine.
+	Host string
+
+	// Port is the TCP port; 0 lets the system pick one.
+	Port int
+
+	// Origins are the web origins, besides the server's own, whose pages may
+	// connect; the single element "*" stands for any.
+	Origins []string
+
+	// Hosts are the names that the Host header of a request may carry. Empty:
+	// any, except on a loopback address, where only local names are accepted.
+	Hosts []string
+}
+
+// Loopback reports whether only programs on this machine can connect.
+func (l Listen) Loopback() bool {
+	if l.Host == localhost {
+		return true
+	}
+	addr, err := netip.ParseAddr(l.Host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// Auth says who is let in. Exactly one of Off and a non-empty JWTSecret decides
+// what happens at the door; when both are set, Off wins and Load warns.
+type Auth struct {
+	// Off accepts every connection without a token.
+	Off bool
+
+	// PublicBind permits Off on an address that other machines can reach.
+	PublicBind bool
+
+	// JWTSecret verifies tokens: the shared secret of HS256, or the PEM text of
+	// an RSA public key for RS256 (see Secret.PEM).
+	JWTSecret Secret
+
+	// JWTIssuer and JWTAudience are required of a token when not empty.
+	JWTIssuer   string
+	JWTAudience string
+}
+
+// Backend names a durable home of records.
+type Backend string
+
+const (
+	// Embedded keeps log and store in Storage.DataDir.
+	Embedded Backend = "embedded"
+	// Null keeps nothing beyond the life of the process.
+	Null Backend = "null"
+)
+
+// Storage says where records live.
+type Storage struct {
+	Backend Backend
+
+	// DataDir is the directory of the embedded backend, as given: not made
+	// absolute and not yet created. Never empty with Embedded.
+	DataDir string
+
+	// CheckpointInterval is the longest time between two checkpoints while
+	// there are changes.
+	CheckpointInterval time.Duration
+
+	// ChangeLogBytes bounds the change log since the last checkpoint; reaching
+	// it starts a checkpoint and, if that does not keep up, slows writers down.
+	ChangeLogBytes int64
+}
+
+// Limits bound what clients can ask for. Each applies to one connection unless
+// it says otherwise.
+type Limits struct {
+	// MessageBytes is the largest frame accepted, in bytes.
+	MessageBytes int64
+	// ValueBytes is the largest encoded value of a record, in bytes.
+	ValueBytes int64
+	// KeyBytes is the longest key, in bytes of UTF-8.
+	KeyBytes int64
+	// Connections is how many clients are connected at one time, in all.
+	Connections int
+	// OpsPerSecond and OpsBurst are the budget of operations: a token bucket.
+	OpsPerSecond int
+	OpsBurst     int
+	// FramesInFlight is how many frames may be in work before the server stops
+	// reading the socket.
+	FramesInFlight int
+	// OutboxBytes bounds what waits to be sent; a reader that lets it fill up is
+	// disconnected. Never less than MessageBytes.
+	OutboxBytes int64
+	// HandshakeTimeout bounds the time from accept to authentication.
+	HandshakeTimeout time.Duration
+	// IdleTimeout is how long a connection may stay silent.
+	IdleTimeout time.Duration
+}
+
+// Format is the shape of a log line.
+type Format string
+
+const (
+	// Text is key=value, for people.
+	Text Format = "text"
+	// JSON is one object a line, for programs.
+	JSON Format = "json"
+)
+
+// Log says which lines the server logs, to its error output, and how.
+type Log struct {
+	Level  slog.Level
+	Format Format
+}

@@ -1,0 +1,215 @@
+package config
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// The groups of options, as help and documentation show them.
+const (
+	groupGeneral = "General"
+	groupListen  = "Listening"
+	groupAuth    = "Authentication"
+	groupStorage = "Storage"
+	groupLimits  = "Limits"
+	groupLog     = "Logging"
+)
+
+// Bounds that keep a slip of the finger from becoming an outage.
+const (
+	maxConnections = 1_000_000
+	maxOps         = 100_000_000
+)
+
+// define is the one definition of every option: what it is called, what it
+// fills in c, and what is allowed. Its order is that of help and documentation.
+// file receives the name of the configuration file.
+func define(c *Config, file *string) []Option {
+	return slices.Concat(
+		defineGeneral(c, file),
+		defineListen(&c.Listen),
+		defineAuth(&c.Auth),
+		defineStorage(&c.Storage),
+		defineLimits(&c.Limits),
+		defineLog(&c.Log),
+	)
+}
+
+func defineGeneral(c *Config, file *string) []Option {
+	return []Option{
+		{
+			Name: "config", Env: "TOPGUN_CONFIG", Group: groupGeneral,
+			Help:  "File with options: YAML, one \"name: value\" a line, named as the flags are.",
+			value: text{to: file, what: "the name of a file", check: isPath},
+		},
+		{
+			Name: "node-id", Env: "TOPGUN_NODE_ID", Group: groupGeneral,
+			Help:  "Name of this node. Without one the server makes a name, and embedded storage keeps it.",
+			value: text{to: &c.NodeID, what: "1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit", check: isNodeID},
+		},
+		{
+			Name: "shutdown-timeout", Env: "TOPGUN_SHUTDOWN_TIMEOUT", Group: groupGeneral, Default: "5s",
+			Help:  "Longest time to drain and flush after the first stop signal.",
+			value: span{to: &c.ShutdownTimeout, min: 100 * time.Millisecond, max: 10 * time.Minute},
+		},
+	}
+}
+
+func defineListen(l *Listen) []Option {
+	return []Option{
+		{
+			Name: "port", Env: "PORT", Group: groupListen, Default: "8080",
+			Help:  "TCP port; 0 lets the system pick one.",
+			value: whole{to: &l.Port, min: 0, max: 65535},
+		},
+		{
+			Name: "host", Env: "TOPGUN_BIND_ADDR", Group: groupListen,
+			Help:  "Address to listen on. Without one: localhost when authentication is off, else every address.",
+			value: text{to: &l.Host, what: "localhost, or an IP address without a port", check: isHost},
+		},
+		{
+			Name: "cors-origins", Env: "TOPGUN_CORS_ORIGINS", Group: groupListen,
+			Help:  "Origins, besides the server's own, whose web pages may connect; * for any.",
+			value: list{to: &l.Origins, what: "origins such as https://app.example.com, separated by commas, or *", check: isOrigin},
+		},
+		{
+			Name: "allowed-hosts", Env: "TOPGUN_ALLOWED_HOSTS", Group: groupListen,
+			Help:  "Names that a request's Host header may carry. Without any: every name, but on a loopback address only local ones.",
+			value: list{to: &l.Hosts, what: "host names without a port, separated by commas", check: isHostName},
+		},
+	}
+}
+
+func defineAuth(a *Auth) []Option {
+	return []Option{
+		{
+			Name: "jwt-secret", Env: "JWT_SECRET", Group: groupAuth, NoFlag: true, Secret: true,
+			Help:  "Verifies the tokens of clients: an HS256 secret of any length, or a PEM public key for RS256.",
+			value: secret{to: &a.JWTSecret, what: "a secret of any length, or the PEM text of an RSA public key of 2048 bits or more", make: newJWTSecret},
+		},
+		{
+			Name: "jwt-issuer", Env: "TOPGUN_JWT_ISSUER", Group: groupAuth,
+			Help:  "Issuer (iss) that a token must name.",
+			value: text{to: &a.JWTIssuer, what: "any text", check: isAny},
+		},
+		{
+			Name: "jwt-audience", Env: "TOPGUN_JWT_AUDIENCE", Group: groupAuth,
+			Help:  "Audience (aud) that a token must name.",
+			value: text{to: &a.JWTAudience, what: "any text", check: isAny},
+		},
+		{
+			Name: "no-auth", Env: "TOPGUN_NO_AUTH", Group: groupAuth, Default: "false",
+			Help:  "Let everyone in without a token. Only on a loopback address, unless the next option is on too.",
+			value: onOff{to: &a.Off},
+		},
+		{
+			Name: "allow-no-auth-public-bind", Env: "TOPGUN_ALLOW_NO_AUTH_PUBLIC_BIND", Group: groupAuth, Default: "false",
+			Help:  "Permit no-auth on an address that other machines can reach.",
+			value: onOff{to: &a.PublicBind},
+		},
+	}
+}
+
+func defineStorage(s *Storage) []Option {
+	return []Option{
+		{
+			Name: "storage", Env: "STORAGE_BACKEND", Group: groupStorage, Default: string(Embedded),
+			Help: "Where records live: embedded keeps them in the data directory, null keeps nothing.",
+			value: choice[Backend]{
+				to:    &s.Backend,
+				words: []word[Backend]{{string(Embedded), Embedded}, {string(Null), Null}},
+				later: []string{"postgres"},
+			},
+		},
+		{
+			Name: "data-dir", Env: "TOPGUN_DATA_DIR", Group: groupStorage,
+			Help:  "Directory of embedded storage, which needs one. Made if it is not there.",
+			value: text{to: &s.DataDir, what: "the name of a directory", check: isPath},
+		},
+		{
+			Name: "checkpoint-interval", Env: "TOPGUN_CHECKPOINT_INTERVAL", Group: groupStorage, Default: "30s",
+			Help:  "Longest time between two checkpoints while there are changes.",
+			value: span{to: &s.CheckpointInterval, min: time.Second, max: time.Hour},
+		},
+		{
+			Name: "change-log-bytes", Env: "TOPGUN_CHANGE_LOG_BYTES", Group: groupStorage, Default: "256MiB",
+			Help:  "Bound of the change log since the last checkpoint. Reaching it starts a checkpoint and may slow writers.",
+			value: size{to: &s.ChangeLogBytes, min: 16 << 20, max: 64 << 30},
+		},
+	}
+}
+
+func defineLimits(l *Limits) []Option {
+	return []Option{
+		{
+			Name: "max-message-bytes", Env: "TOPGUN_MAX_MESSAGE_BYTES", Group: groupLimits, Default: "2MiB",
+			Help:  "Largest frame accepted from a client.",
+			value: size{to: &l.MessageBytes, min: 64 << 10, max: 64 << 20},
+		},
+		{
+			Name: "max-value-bytes", Env: "TOPGUN_MAX_VALUE_BYTES", Group: groupLimits, Default: "1MiB",
+			Help:  "Largest value of a record, encoded.",
+			value: size{to: &l.ValueBytes, min: 1 << 10, max: 64 << 20},
+		},
+		{
+			Name: "max-key-bytes", Env: "TOPGUN_MAX_KEY_BYTES", Group: groupLimits, Default: "1KiB",
+			Help:  "Longest key, in UTF-8.",
+			value: size{to: &l.KeyBytes, min: 64, max: 64 << 10},
+		},
+		{
+			Name: "max-connections", Env: "TOPGUN_MAX_CONNECTIONS", Group: groupLimits, Default: "10000",
+			Help:  "Clients connected at one time, in all.",
+			value: whole{to: &l.Connections, min: 1, max: maxConnections},
+		},
+		{
+			Name: "ops-per-second", Env: "TOPGUN_OPS_PER_SECOND", Group: groupLimits, Default: "20000",
+			Help:  "Operations a second of one connection, in the long run.",
+			value: whole{to: &l.OpsPerSecond, min: 1, max: maxOps},
+		},
+		{
+			Name: "ops-burst", Env: "TOPGUN_OPS_BURST", Group: groupLimits, Default: "40000",
+			Help:  "Operations that one connection may send at once; a frame with more is refused.",
+			value: whole{to: &l.OpsBurst, min: 1, max: maxOps},
+		},
+		{
+			Name: "frames-in-flight", Env: "TOPGUN_FRAMES_IN_FLIGHT", Group: groupLimits, Default: "32",
+			Help:  "Frames of one connection in work before the server stops reading its socket.",
+			value: whole{to: &l.FramesInFlight, min: 1, max: 1024},
+		},
+		{
+			Name: "outbox-bytes", Env: "TOPGUN_OUTBOX_BYTES", Group: groupLimits, Default: "8MiB",
+			Help:  "What may wait to be sent to one connection; a reader that lets it fill up is disconnected.",
+			value: size{to: &l.OutboxBytes, min: 64 << 10, max: 1 << 30},
+		},
+		{
+			Name: "handshake-timeout", Env: "TOPGUN_HANDSHAKE_TIMEOUT", Group: groupLimits, Default: "10s",
+			Help:  "Time from connecting to being authenticated.",
+			value: span{to: &l.HandshakeTimeout, min: 100 * time.Millisecond, max: 10 * time.Minute},
+		},
+		{
+			Name: "idle-timeout", Env: "TOPGUN_IDLE_TIMEOUT", Group: groupLimits, Default: "60s",
+			Help:  "How long a connection may stay silent before it is closed.",
+			value: span{to: &l.IdleTimeout, min: time.Second, max: 24 * time.Hour},
+		},
+	}
+}
+
+func defineLog(l *Log) []Option {
+	return []Option{
+		{
+			Name: "log-level", Env: "TOPGUN_LOG_LEVEL", Group: groupLog, Default: "info",
+			Help: "Least severe line that the server logs; log lines go to its error output.",
+			value: choice[slog.Level]{to: &l.Level, words: []word[slog.Level]{
+				{"debug", slog.LevelDebug}, {"info", slog.LevelInfo}, {"warn", slog.LevelWarn}, {"error", slog.LevelError},
+			}},
+		},
+		{
+			Name: "log-format", Env: "TOPGUN_LOG_FORMAT", Group: groupLog, Default: string(Text),
+			Help: "Shape of a log line: text for people, json for programs.",
+			value: choice[Format]{to: &l.Format, words: []word[Format]{
+				{string(Text), Text}, {string(JSON), JSON},
+			}},
+		},
+	}
+}
