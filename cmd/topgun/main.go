@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/topgunbuild/topgun-go/internal/app/config"
+)
+
+// process is what the system gives a program.
+type process struct {
+	args    []string // the first is the name it was called by
+	environ []string
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+// server runs a node until ctx ends, then drains and returns nil.
+type server func(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
+
+func main() {
+	// The first signal asks the command to stop. After it the system's default
+	// is back, so that a second one ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+
+	p := process{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(run(ctx, p, serve))
+}
+
+var errNoServer = errors.New("this build has no server")
+
+func serve(context.Context, config.Config, io.Writer, io.Writer) error { return errNoServer }
