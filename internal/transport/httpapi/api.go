@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/transport"
+)
+
+// Options configures an API. The zero value of every field but Hosts means its
+// default.
+type Options struct {
+	// Hosts are the Host headers that are answered. The zero value is loopback
+	// names only.
+	Hosts transport.Hosts
+
+	// MaxBodyBytes bounds a request's body. Default 2 MiB.
+	MaxBodyBytes int64
+}
+
+// API is the handler of everything that a node's HTTP server is asked.
+type API struct {
+	mux    *http.ServeMux
+	socket http.Handler
+	random clock.Random
+	opt    Options
+}
+
+// New returns an API that reports health and metrics, and gives requests for
+// /ws, and those for / that ask for an upgrade, to socket.
+func New(health Health, metrics prometheus.Gatherer, socket http.Handler, random clock.Random, opt Options) *API {
+	if opt.MaxBodyBytes == 0 {
+		opt.MaxBodyBytes = 2 << 20
+	}
+	a := &API{mux: http.NewServeMux(), socket: socket, random: random, opt: opt}
+	mountHealth(a.mux, health)
+	a.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	a.mux.HandleFunc("GET /{$}", about)
+	return a
+}
+
+// Handle mounts an endpoint under a pattern of [http.ServeMux]. It panics when
+// the pattern is malformed or taken, and is called before the API serves.
+func (a *API) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(requestIDHeader, a.requestID(r))
+	if r.URL.Path == "/ws" || r.URL.Path == "/" && transport.IsUpgrade(r) {
+		a.socket.ServeHTTP(w, r) // checks the host itself, and counts refusals
+		return
+	}
+	if !a.opt.Hosts.Allow(r.Host) {
+		transport.Problem{
+			Code:    http.StatusForbidden,
+			Message: fmt.Sprintf("host %.100q is not served here; add it to the allowed hosts", r.Host),
+		}.Write(w)
+		return
+	}
+	if r.ContentLength > a.opt.MaxBodyBytes {
+		w.Header().Set("Connection", "close") // rather than read what nobody wants
+		tooLarge(a.opt.MaxBodyBytes).Write(w)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, a.opt.MaxBodyBytes)
+	if h, pattern := a.mux.Handler(r); pattern == "" {
+		unserved(h, w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// about tells a person who opened the address what is here.
+func about(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("This is a TopGun server. Clients connect by WebSocket to /ws; /health says how it is.\n"))
+}
+
+// unserved answers a request that no pattern matches. h is what the mux would
+// answer: it knows whether another method would do.
+func unserved(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	said := outcome{header: http.Header{}}
+	h.ServeHTTP(&said, r)
+	if said.status == http.StatusMethodNotAllowed {
+		allow := said.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		transport.Problem{
+			Code:    http.StatusMethodNotAllowed,
+			Message: fmt.Sprintf("method %.20q is not allowed here; use %s", r.Method, allow),
+		}.Write(w)
+		return
+	}
+	transport.Problem{Code: http.StatusNotFound, Message: fmt.Sprintf("nothing is served at %.200q", r.URL.Path)}.Write(w)
+}
+
+// outcome keeps the status and headers of an answer and drops its text.
+type outcome struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (o *outcome) Header() http.Header { return o.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (o *outcome) WriteHeader(status int) { o.status = status }
+
+// Write implements http.ResponseWriter.
+func (o *outcome) Write(p []byte) (int, error) { return len(p), nil }
