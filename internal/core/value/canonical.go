@@ -16,18 +16,15 @@ import "slices"
 // byte; extensions, which it cannot hold, as an empty map. A missing or
 // malformed value counts as nil.
 func AppendCanonical(dst []byte, v Raw) []byte {
-	h, err := header(v)
-	if err != nil {
+	if Check(v) != nil {
 		return append(dst, "null"...)
 	}
+	h, _ := header(v)
 	switch h.kind {
 	case KindNil, KindBool, KindInt, KindFloat:
 		return appendScalar(dst, v)
 	case KindStr:
-		return append(dst, v[h.body:h.end()]...)
-	}
-	if Check(v) != nil {
-		return append(dst, "null"...)
+		return append(dst, v[h.body:]...)
 	}
 	w := canonical{r: NewReader(v)}
 	switch h.kind {

@@ -29,6 +29,18 @@ func parseKey(b, scratch []byte) (name []byte, size int) {
 	return nil, size
 }
 
+// shortKey is parseKey for strings of less than 32 bytes; size is 0 for others.
+func shortKey(b []byte) (name []byte, size int) {
+	if len(b) == 0 || b[0]&0xe0 != 0xa0 {
+		return nil, 0
+	}
+	size = 1 + int(b[0]&0x1f)
+	if size > len(b) {
+		return nil, 0
+	}
+	return b[1:size], size
+}
+
 // appendScalar appends the text of a nil, boolean or number as JavaScript's
 // String function writes it.
 func appendScalar(dst, b []byte) []byte {

@@ -83,6 +83,20 @@ type lead struct {
 // leads describes all 256 first bytes.
 var leads = makeLeads()
 
+// sizes holds the whole length of values that their first byte alone tells:
+// nil, booleans, numbers, short strings and fixed extensions. It is 0 for all
+// others. Most values of most documents are of these.
+var sizes = makeSizes()
+
+func makeSizes() (t [256]uint8) {
+	for c, l := range leads {
+		if l.width == 0 && l.kind != KindInvalid && l.kind != KindArray && l.kind != KindMap {
+			t[c] = l.fixed + l.count
+		}
+	}
+	return t
+}
+
 func makeLeads() (t [256]lead) {
 	for c := range t {
 		switch {

@@ -93,13 +93,20 @@ const shallow = 16
 //
 // The error is ErrShort, ErrFormat or ErrDepth.
 func Next(b []byte) (n int, err error) {
-	h, err := header(b)
-	if err != nil {
-		return 0, err
+	if len(b) == 0 {
+		return 0, ErrShort
 	}
-	if _, container := h.children(); !container {
-		return h.end(), nil
+	if n = int(sizes[b[0]]); n != 0 {
+		if n > len(b) {
+			return 0, ErrShort
+		}
+		return n, nil
 	}
+	return next(b)
+}
+
+// next is Next for values that have a length field or elements.
+func next(b []byte) (n int, err error) {
 	var open [shallow]int
 	n, err = walk(b, open[:])
 	if err == ErrDepth { //nolint:errorlint // our own sentinel, returned bare by walk
@@ -123,6 +130,15 @@ func walk(b []byte, open []int) (int, error) {
 			left = open[depth]
 		}
 		left--
+		if uint(pos) >= uint(len(b)) {
+			return 0, ErrShort
+		}
+		if size := int(sizes[b[pos]]); size != 0 {
+			if pos += size; pos > len(b) {
+				return 0, ErrShort
+			}
+			continue
+		}
 		h, err := header(b[pos:])
 		if err != nil {
 			return 0, err

@@ -54,24 +54,34 @@ func field(b []byte, path Path) (v []byte, used int) {
 	if err != nil {
 		return nil, 0
 	}
-	var scratch [keyScratch]byte
-	pos := h.body
+	rest := b[h.body:]
 	for range h.n {
-		key, size := parseKey(b[pos:], scratch[:0])
-		if size == 0 {
+		key, size := shortKey(rest)
+		length, begins := len(key), false
+		if size != 0 {
+			begins = path.startsWith(key)
+		} else if length, size, begins = path.otherKey(rest); size == 0 {
 			return nil, 0
 		}
-		pos += size
-		n, err := Next(b[pos:])
+		rest = rest[size:]
+		n, err := Next(rest)
 		if err != nil {
 			return nil, 0
 		}
-		if key != nil && len(key) >= used && path.startsWith(key) {
-			v, used = b[pos:pos+n:pos+n], len(key)
+		if begins && length >= used {
+			v, used = rest[:n:n], length
 		}
-		pos += n
+		rest = rest[n:]
 	}
 	return v, used
+}
+
+// otherKey is startsWith for a key that is not a short string, still encoded at
+// the start of b. size is 0 if there is no complete key.
+func (p Path) otherKey(b []byte) (length, size int, begins bool) {
+	var scratch [keyScratch]byte
+	key, size := parseKey(b, scratch[:0])
+	return len(key), size, key != nil && p.startsWith(key)
 }
 
 // startsWith reports whether key is the whole path or a part before a dot.
