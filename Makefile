@@ -1,0 +1,108 @@
+# `make` lists what there is: every target explains itself behind its ##.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO_NEEDED     := 1.26
+LINT_VERSION  := v2.12.2
+LINT          := .tools/golangci-lint-$(LINT_VERSION)/golangci-lint
+
+# What the targets can be told, as in `make fuzz PKG=./internal/core/wire T=1m`.
+PKG  ?= ./...
+T    ?= 10s
+SEED ?= 1
+ARGS ?= write
+
+.PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
+	fuzz sim bench microbench cover clean ci .need-go .need-cc
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+run: build ## Build and start a server ready to use: no authentication, this machine only, data in ./topgun-data, port 8080 or PORT.
+	@exec bin/topgun serve --no-auth --host localhost --storage embedded --data-dir topgun-data
+
+build: .need-go ## Build bin/topgun.
+	@mkdir -p bin
+	go build -trimpath -buildvcs=auto -o bin/topgun ./cmd/topgun
+
+test: .need-go .need-cc ## Run every test with the race detector, the rules of the house among them.
+	go test -race -timeout 20m ./...
+
+check: .need-go ## The inner loop: format, vet, rules of the house, short tests.
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go test ./internal/arch
+	go test -short ./...
+
+lint: $(LINT) ## Run the linters of .golangci.yml on PKG.
+	$(LINT) run $(PKG)
+
+fmt: $(LINT) ## Format all Go files.
+	$(LINT) fmt
+
+fmt-check: $(LINT) ## Fail when a Go file is not formatted.
+	$(LINT) fmt --diff
+
+vet: .need-go ## Run go vet on PKG.
+	go vet $(PKG)
+
+gen: .need-go ## Write again what is generated from code.
+	go generate ./...
+
+gen-check: .need-go ## Fail when what is generated is not what is in the repository.
+	@sums() { git ls-files -co --exclude-standard -z | xargs -0 sha256sum 2>/dev/null; }; \
+	before=$$(mktemp); after=$$(mktemp); trap 'rm -f "$$before" "$$after"' EXIT; \
+	sums > "$$before"; $(MAKE) --no-print-directory gen || exit 1; sums > "$$after"; \
+	diff "$$before" "$$after" > /dev/null || { \
+		echo "make gen changed these files; commit them:"; \
+		diff "$$before" "$$after" | awk '/^[<>]/ { print "  " $$3 }' | sort -u; exit 1; }
+
+golden: .need-go ## Rewrite the golden files of PKG from what the code says now; read the diff before you commit it.
+	GOLDEN=write go test -count=1 $(PKG)
+
+fuzz: .need-go ## Fuzz each fuzz target of PKG for T.
+	@set -e; for pkg in $$(go list $(PKG)); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			go test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(T); \
+		done; \
+	done
+
+sim: .need-go ## Run the simulation with SEED; the same seed gives the same trace.
+	SEED=$(SEED) go test -count=1 -v ./internal/sim
+
+bench: build ## Measure a server against the floor: topgun bench ARGS.
+	bin/topgun bench $(ARGS)
+
+microbench: .need-go ## Run the Go benchmarks of PKG, with allocations.
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+cover: .need-go ## Measure the coverage of PKG; coverage/index.html shows the lines.
+	@mkdir -p coverage
+	go test -coverprofile=coverage/profile $(PKG)
+	@go tool cover -html=coverage/profile -o coverage/index.html
+	@go tool cover -func=coverage/profile | tail -n 1
+
+clean: ## Remove what was built and measured; tools and data stay.
+	rm -rf bin coverage
+
+ci: ## Run all that continuous integration runs.
+	@.ci/run
+
+# What a fresh machine lacks is said in one line.
+.need-go:
+	@command -v go > /dev/null || { echo "Go $(GO_NEEDED) or later is needed: install it from https://go.dev/dl and put go on the PATH."; exit 1; }
+	@have=$$(GOTOOLCHAIN=local go env GOVERSION | sed 's/^go//'); \
+	printf '%s\n' $(GO_NEEDED) "$$have" | sort -V -C || { \
+		echo "Go $(GO_NEEDED) or later is needed, this is $$have: install it from https://go.dev/dl."; exit 1; }
+
+.need-cc:
+	@command -v $$(go env CC) > /dev/null || { \
+		echo "The race detector needs a C compiler ($$(go env CC)): install gcc (Debian: apt-get install gcc libc6-dev; macOS: xcode-select --install)."; exit 1; }
+
+$(LINT): | .need-go
+	@echo "installing golangci-lint $(LINT_VERSION), once: this compiles for a few minutes"
+	@mkdir -p $(@D)
+	@GOFLAGS= GOBIN="$(CURDIR)/$(@D)" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
