@@ -123,7 +123,7 @@ func TestFailureOfTheServer(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	got := call(t, nil, nil, "topgun", "version")
-	want := regexp.MustCompile(`^version  \S+\ncommit   .+\ngo       go1\.\S+ \w+/\w+\n$`)
+	want := regexp.MustCompile(`^version  \S+\ncommit   .+\ngo       go1\.\S+ \w+/\w+\nwire     \d+\n$`)
 	if got.code != exitOK || got.stderr != "" || !want.MatchString(got.stdout) {
 		t.Errorf("code %d, stderr %q, stdout %q", got.code, got.stderr, got.stdout)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
 
 // versionCommand says what this binary is.
@@ -15,8 +17,8 @@ func (versionCommand) Run(p process) error {
 	if !ok {
 		build = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintf(p.stdout, "version  %s\ncommit   %s\ngo       %s %s/%s\n",
-		version(build), commit(build), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(p.stdout, "version  %s\ncommit   %s\ngo       %s %s/%s\nwire     %d\n",
+		version(build), commit(build), runtime.Version(), runtime.GOOS, runtime.GOARCH, wire.Version)
 	return err
 }
 
