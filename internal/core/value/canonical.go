@@ -28,7 +28,9 @@ func AppendCanonical(dst []byte, v Raw) []byte {
 	}
 	w := canonical{r: NewReader(v)}
 	switch h.kind {
-	case KindMap:
+	case KindMap: // as many as header saw bytes for
+		w.names = make([]string, 0, h.n)
+		w.sorter.pairs = make([]pair, 0, h.n)
 		for name := range Fields(v) {
 			w.names = append(w.names, name)
 		}
@@ -49,7 +51,7 @@ type canonical struct {
 }
 
 func (w *canonical) admits(name string) bool {
-	if w.names != nil {
+	if w.indexes == 0 {
 		_, ok := slices.BinarySearchFunc(w.names, name, compareUTF16)
 		return ok
 	}
