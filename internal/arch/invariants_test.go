@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/ast"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -26,7 +25,7 @@ type invariant struct {
 }
 
 var (
-	invariantID = regexp.MustCompile(`^[A-Z]+-\d+$`)
+	invariantID = regexp.MustCompile(`^[A-Z]+(-[A-Z]+)+$`)
 	quoted      = regexp.MustCompile("`([^`]+)`")
 	testRef     = regexp.MustCompile(`^([\w./-]+)\.((?:Test|Fuzz|Example)\w*)$`)
 )
@@ -79,10 +78,10 @@ func unproven(rows []invariant, tests map[string]bool, exists func(string) bool)
 			found = append(found, fmt.Sprintf("%s:%d: %s ", invariantsFile, r.line, r.id)+fmt.Sprintf(format, args...))
 		}
 		if !invariantID.MatchString(r.id) {
-			report("is not an id such as ACK-1")
+			report("is not an id such as ACK-DURABLE")
 		}
 		if seen[r.id] {
-			report("stands twice: give the second row the next free number")
+			report("stands twice: give one of the two another id")
 		}
 		seen[r.id] = true
 		if len(r.keepers) == 0 {
@@ -149,39 +148,33 @@ func TestInvariantsAreProven(t *testing.T) {
 	}
 }
 
-// TestMentionedInvariantsExist fails when code or a document names an id that
+// TestMentionedInvariantsExist fails when a comment names an invariant that
 // INVARIANTS.md does not have.
 func TestMentionedInvariantsExist(t *testing.T) {
-	rows := parseInvariants(allTexts(t)[invariantsFile])
-	for name, text := range allTexts(t) {
-		if strings.HasPrefix(name, "internal/arch/") {
-			continue
-		}
-		for _, found := range unknownIDs(rows, text) {
-			t.Errorf("%s mentions %s, which %s does not have", name, found, invariantsFile)
+	known := map[string]bool{}
+	for _, r := range parseInvariants(allTexts(t)[invariantsFile]) {
+		known[r.id] = true
+	}
+	for _, f := range allSources(t) {
+		for _, found := range unknownIDs(f, known) {
+			t.Error(found)
 		}
 	}
 }
 
-// unknownIDs returns the mentioned ids with the letters of a known id and a
-// number that is not known.
-func unknownIDs(rows []invariant, text string) []string {
-	known, letters := map[string]bool{}, []string{}
-	for _, r := range rows {
-		known[r.id] = true
-		head, _, _ := strings.Cut(r.id, "-")
-		if !slices.Contains(letters, head) {
-			letters = append(letters, head)
-		}
-	}
-	if len(letters) == 0 {
-		return nil
-	}
+// mention matches what looks like the id of an invariant in a comment.
+var mention = regexp.MustCompile(`\b[A-Z]{3,}(-[A-Z]{2,})+\b`)
+
+// unknownIDs returns the ids in the comments of f that are not known.
+func unknownIDs(f *goFile, known map[string]bool) []string {
 	var found []string
-	mention := regexp.MustCompile(`\b(?:` + strings.Join(letters, "|") + `)-\d+\b`)
-	for _, id := range mention.FindAllString(text, -1) {
-		if !known[id] {
-			found = append(found, id)
+	for _, group := range f.ast.Comments {
+		for _, c := range group.List {
+			for _, id := range mention.FindAllString(c.Text, -1) {
+				if !known[id] {
+					found = append(found, fmt.Sprintf("%s: names %s, which %s does not have: add the row, or write it in small letters if it is no invariant", f.at(c), id, invariantsFile))
+				}
+			}
 		}
 	}
 	return found
@@ -192,28 +185,32 @@ func TestInvariantRuleFindsWhatItShould(t *testing.T) {
 ## Proven
 | id | promise | keeper | test |
 |---|---|---|---|
-| ACK-1 | kept | ` + "`a/keeper` | `a.TestKept`, `a.FuzzKept`" + ` |
-| ACK-2 | test is gone | ` + "`a/keeper` | `a.TestGone`" + ` |
-| ACK-3 | keeper is gone | ` + "`a/gone` | `a.TestKept`" + ` |
-| ACK-3 | twice and without a test | ` + "`a/keeper`" + ` | |
+| ACK-KEPT | kept | ` + "`a/keeper` | `a.TestKept`, `a.FuzzKept`" + ` |
+| ACK-ORPHAN | test is gone | ` + "`a/keeper` | `a.TestGone`" + ` |
+| ACK-TWICE | keeper is gone | ` + "`a/gone` | `a.TestKept`" + ` |
+| ACK-TWICE | twice and without a test | ` + "`a/keeper`" + ` | |
 | ack4 | odd | soon | ` + "`TestKept`" + ` |
 ## Not proven yet
 | id | promise | keeper | what is missing |
 |---|---|---|---|
-| ORD-1 | later | ` + "`a/planned`" + ` | a crash test over all of it |
-| ORD-2 | later | ` + "`a/planned`" + ` | all |
+| ORD-LATER | later | ` + "`a/planned`" + ` | a crash test over all of it |
+| ORD-VAGUE | later | ` + "`a/planned`" + ` | all |
 `
 	rows := parseInvariants(text)
 	got := unproven(rows, map[string]bool{"a.TestKept": true, "a.FuzzKept": true}, func(p string) bool { return p == "a/keeper" })
 	same(t, "unproven", got, []string{
-		`INVARIANTS.md:6: ACK-2 is proven by a.TestGone, which is gone: name the test that proves it now, or move the row to "## Not proven yet"`,
-		`INVARIANTS.md:7: ACK-3 is kept by a/gone, which is not there: name what keeps it now`,
-		`INVARIANTS.md:8: ACK-3 stands twice: give the second row the next free number`,
-		`INVARIANTS.md:8: ACK-3 names no test: name one as ` + "`internal/….TestName`" + `, or move the row to "## Not proven yet"`,
-		`INVARIANTS.md:9: ack4 is not an id such as ACK-1`,
+		`INVARIANTS.md:6: ACK-ORPHAN is proven by a.TestGone, which is gone: name the test that proves it now, or move the row to "## Not proven yet"`,
+		`INVARIANTS.md:7: ACK-TWICE is kept by a/gone, which is not there: name what keeps it now`,
+		`INVARIANTS.md:8: ACK-TWICE stands twice: give one of the two another id`,
+		`INVARIANTS.md:8: ACK-TWICE names no test: name one as ` + "`internal/….TestName`" + `, or move the row to "## Not proven yet"`,
+		`INVARIANTS.md:9: ack4 is not an id such as ACK-DURABLE`,
 		`INVARIANTS.md:9: ack4 has no keeper: name the package or file that keeps it, as ` + "`internal/…`",
 		`INVARIANTS.md:9: ack4 names TestKept, which is not written as ` + "`directory.TestName`",
-		`INVARIANTS.md:14: ORD-2 does not say what its proof needs`,
+		`INVARIANTS.md:14: ORD-VAGUE does not say what its proof needs`,
 	})
-	same(t, "unknownIDs", unknownIDs(rows, "ACK-1 and ACK-9, ORD-1, UTF-8, BACK-9"), []string{"ACK-9"})
+
+	f := snippet(t, "x.go", "// Package x keeps ACK-KEPT and ACK-LOST in UTF-8.\npackage x\nconst s = \"ACK-ELSE\"\n")
+	same(t, "unknownIDs", unknownIDs(f, map[string]bool{"ACK-KEPT": true}), []string{
+		"x.go:1: names ACK-LOST, which INVARIANTS.md does not have: add the row, or write it in small letters if it is no invariant",
+	})
 }
