@@ -36,12 +36,12 @@ type Listen struct {
 	// Port is the TCP port; 0 lets the system pick one.
 	Port int
 
-	// Origins are the web origins, besides the server's own, whose pages may
-	// connect; the single element "*" stands for any.
+	// Origins are the web origins, besides pages of the same host, that may
+	// connect: scheme://host[:port], "null" for local files, "*" for any.
 	Origins []string
 
-	// Hosts are the names that the Host header of a request may carry. Empty:
-	// any, except on a loopback address, where only local names are accepted.
+	// Hosts are the names, besides local ones, that the Host header of a request
+	// may carry; "*" for any. Empty: any, but on a loopback address none.
 	Hosts []string
 }
 

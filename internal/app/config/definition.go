@@ -70,13 +70,13 @@ func defineListen(l *Listen) []Option {
 		},
 		{
 			Name: "cors-origins", Env: "TOPGUN_CORS_ORIGINS", Group: groupListen,
-			Help:  "Origins, besides the server's own, whose web pages may connect; * for any.",
-			value: list{to: &l.Origins, what: "origins such as https://app.example.com, separated by commas, or *", check: isOrigin},
+			Help:  "Origins whose web pages may connect, besides pages of the same host; * for any, null for local files.",
+			value: list{to: &l.Origins, what: "origins such as https://app.example.com, null or *, separated by commas", check: isOrigin},
 		},
 		{
 			Name: "allowed-hosts", Env: "TOPGUN_ALLOWED_HOSTS", Group: groupListen,
-			Help:  "Names that a request's Host header may carry. Without any: every name, but on a loopback address only local ones.",
-			value: list{to: &l.Hosts, what: "host names without a port, separated by commas", check: isHostName},
+			Help:  "Names that a request's Host header may carry, besides local ones; * for any. Without any: every name, but on a loopback address only local ones.",
+			value: list{to: &l.Hosts, what: "host names without a port, or *, separated by commas", check: isHostName},
 		},
 	}
 }

@@ -116,8 +116,8 @@ func TestSizes(t *testing.T) {
 func TestOriginsAndHosts(t *testing.T) {
 	for s, want := range map[string]bool{
 		"*": true, "http://a": true, "https://a.example:8443": true, "http://[::1]:80": true,
-		"": false, "a.example": false, "ftp://a": false, "https://": false, "https://a/": false,
-		"https://user@a": false, "https://a?b": false, "null": false, "https://:80": false,
+		"": false, "a.example": false, "tauri://localhost": true, "https://": false, "https://a/": false,
+		"https://user@a": false, "https://a?b": false, "null": true, "nil": false, "https://:80": false,
 	} {
 		if got := isOrigin(s); got != want {
 			t.Errorf("isOrigin(%q) = %v", s, got)
@@ -125,7 +125,7 @@ func TestOriginsAndHosts(t *testing.T) {
 	}
 	for s, want := range map[string]bool{
 		"localhost": true, "grid.example.com": true, "10.0.0.1": true, "::1": true, "a-b": true,
-		"": false, "a:80": false, "a b": false, "*": false, "ü.example": false,
+		"*": true, "": false, "a:80": false, "a b": false, "*.a": false, "ü.example": false,
 	} {
 		if got := isHostName(s); got != want {
 			t.Errorf("isHostName(%q) = %v", s, got)

@@ -105,7 +105,7 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 		{
 			name:  "an origin with a path",
 			flags: open("cors-origins=https://a.example,https://b.example/app"),
-			want:  `cors-origins = "https://a.example,https://b.example/app" from flag --cors-origins: allowed is origins such as https://app.example.com, separated by commas, or *`,
+			want:  `cors-origins = "https://a.example,https://b.example/app" from flag --cors-origins: allowed is origins such as https://app.example.com, null or *, separated by commas`,
 		},
 		{
 			name:  "a node name with a colon, which separates the parts of a timestamp",
@@ -162,7 +162,7 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 			flags: open(),
 			file:  "config: other.yaml\nport: 1\nport: 2\nhost:\nlog-level: {a: b}\nidle-timeout: [1s, 2s]\ncors-origins: [[a]]",
 			want: `host: has no value in topgun.yaml line 4; remove the line or write one
-			       cors-origins: has a nested value in topgun.yaml line 7; allowed is origins such as https://app.example.com, separated by commas, or *
+			       cors-origins: has a nested value in topgun.yaml line 7; allowed is origins such as https://app.example.com, null or *, separated by commas
 			       idle-timeout: has a nested value in topgun.yaml line 6; allowed is a duration from 1s to 24h
 			       log-level: has a nested value in topgun.yaml line 5; allowed is debug, info, warn or error
 			       topgun.yaml line 1: config: a file cannot name another

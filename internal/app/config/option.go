@@ -67,21 +67,22 @@ func isHost(s string) bool {
 }
 
 // isHostName accepts a host name or an IP address, as a Host header has it
-// without its port.
+// without its port, and "*".
 func isHostName(s string) bool {
-	if isHost(s) {
+	if s == "*" || isHost(s) {
 		return true
 	}
 	return s != "" && len(s) <= 253 && onlyNameBytes(s, ".-")
 }
 
-// isOrigin accepts what a browser sends as Origin, and "*".
+// isOrigin accepts what a browser sends as Origin, and "*". The schemes of
+// application shells, such as tauri or capacitor, are as good as https.
 func isOrigin(s string) bool {
-	if s == "*" {
+	if s == "*" || s == "null" {
 		return true
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Scheme == "" || u.Hostname() == "" {
 		return false
 	}
 	return s == u.Scheme+"://"+u.Host
