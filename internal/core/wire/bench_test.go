@@ -54,18 +54,6 @@ func BenchmarkDecodeOpBatch10(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10, "ns/record")
 }
 
-// BenchmarkAdmitOpBatch10 is the part of DecodeOpBatch10 that checks the frame
-// as a whole.
-func BenchmarkAdmitOpBatch10(b *testing.B) {
-	frame := clientBatch(10)
-	lim := Limits{}.withDefaults()
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := lim.admit(frame); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
 
 func BenchmarkReadLastOpID10(b *testing.B) {
 	frame := clientBatch(10)

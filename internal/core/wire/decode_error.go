@@ -96,6 +96,10 @@ func tooLarge(what string, got, limit int, unit string) *DecodeError {
 // decodeError turns the failure of a decoder, at path, into a DecodeError.
 func decodeError(t Type, path string, err error) *DecodeError {
 	out := &DecodeError{Code: CodeInvalidField, Type: t, Field: path, Reason: err.Error(), Err: ErrInvalid}
+	if structural(err) {
+		out.Code, out.Err = CodeMalformed, ErrMalformed
+		return out
+	}
 	switch err := err.(type) { //nolint:errorlint // failures of the reader are never wrapped
 	case *fault:
 		out.Code, out.Err = err.code, err.err

@@ -11,11 +11,12 @@ import (
 )
 
 // decoder reads the fields of one message. Its methods are called by generated
-// code; like the Reader below it, the first failure sticks.
+// code; like that of the reader below it, the first failure sticks.
 type decoder struct {
-	value.Reader
-	lim  *Limits
+	reader
+	lim  Limits
 	path string // to the failure, built from the inside while returning
+	node string // the last nodeId that was found valid
 }
 
 // reject makes a refusal of the field being read the decoder's failure.
@@ -51,43 +52,57 @@ func (d *decoder) missing(field string) {
 	d.at(field)
 }
 
-// payload goes to the payload of a frame and reports whether it is there. What
-// follows it in the frame is of no interest. If it is missing and not optional,
-// that is a failure.
-func (d *decoder) payload(optional bool) bool {
-	if enter(&d.Reader, "payload") && !(optional && d.Nil()) {
-		return true
+// payload goes to the payload of a frame and reports whether it is there, with
+// the number of fields that follow it in the frame. If it is missing and not
+// optional, that is a failure.
+func (d *decoder) payload(optional bool) (behind int, ok bool) {
+	for n := d.MapHeader(); n > 0; n-- {
+		if d.Str() == "payload" {
+			return n - 1, !optional || !d.Nil()
+		}
+		d.Skip()
 	}
 	if !optional {
 		d.missing("payload")
 	}
-	return false
+	return 0, false
+}
+
+// finish reads the fields that follow the payload. Nothing may follow the frame.
+func (d *decoder) finish(fields int) {
+	for range 2 * fields {
+		d.Skip()
+	}
+	if d.left() > 0 {
+		d.Fail(value.ErrTrailing)
+	}
 }
 
 // take removes the failure and returns it. The reader goes back to where it was
-// at from, in front of a value, and skips that value.
-func (d *decoder) take(from value.Reader) *DecodeError {
+// at pos, in front of a value, and skips that value; bytes that are no value at
+// all fail again and so fail the frame.
+func (d *decoder) take(pos int) *DecodeError {
 	e := decodeError(0, d.path, d.Err())
 	d.path = ""
-	d.Reader = from
+	d.back(pos)
 	d.Skip()
 	return e
 }
 
 // tolerate takes the failure of a field, and keeps it in place if it is the
 // first of the object.
-func (d *decoder) tolerate(place **DecodeError, from value.Reader, field string) {
+func (d *decoder) tolerate(place **DecodeError, pos int, field string) {
 	d.at(field)
-	if e := d.take(from); *place == nil {
+	if e := d.take(pos); *place == nil {
 		*place = e
 	}
 }
 
-// refuse takes the failure of an object as a whole, whose last byte was read.
-func (d *decoder) refuse(place **DecodeError, behind value.Reader) {
+// refuse takes the failure of an object as a whole, which ends at pos.
+func (d *decoder) refuse(place **DecodeError, pos int) {
 	e := decodeError(0, d.path, d.Err())
 	d.path = ""
-	d.Reader = behind
+	d.back(pos)
 	if *place == nil {
 		*place = e
 	}
@@ -100,15 +115,6 @@ func (d *decoder) str(limit int) string {
 		d.tooLong(len(s), limit)
 		return ""
 	}
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return d.utf8(s)
-		}
-	}
-	return s
-}
-
-func (d *decoder) utf8(s string) string {
 	if !utf8.ValidString(s) {
 		d.invalid("not UTF-8")
 		return ""
@@ -167,7 +173,7 @@ func (d *decoder) list(limit, size int) int {
 		d.reject(CodeTooLarge, ErrTooLarge, fmt.Sprintf("%d elements, the limit is %d; send several smaller messages", n, limit))
 		return 0
 	}
-	if n*size > len(d.Rest()) {
+	if n*size > d.left() {
 		d.invalid("elements are incomplete")
 		return 0
 	}
@@ -182,7 +188,7 @@ func (d *decoder) object(limit, size int) int {
 		d.reject(CodeTooLarge, ErrTooLarge, fmt.Sprintf("%d entries, the limit is %d", n, limit))
 		return 0
 	}
-	if n*size > len(d.Rest()) {
+	if n*size > d.left() {
 		d.invalid("entries are incomplete")
 		return 0
 	}
@@ -239,7 +245,7 @@ func (d *decoder) timestamp() hlc.Timestamp {
 			counter = d.Int()
 			seen |= 2
 		case "nodeId":
-			t.Node = d.str(maxNodeBytes)
+			t.Node = d.nodeID()
 			seen |= 4
 		default:
 			d.Skip()
@@ -257,10 +263,28 @@ func (d *decoder) timestamp() hlc.Timestamp {
 		d.badTime("millis out of range")
 	case counter < 0 || counter > math.MaxUint32:
 		d.badTime("counter out of range")
-	case strings.IndexByte(t.Node, ':') >= 0:
-		d.badTime("nodeId contains a colon")
 	}
 	return t
+}
+
+// nodeID reads the nodeId of a timestamp. Most timestamps of a frame have the
+// same one, which is looked at once.
+func (d *decoder) nodeID() string {
+	s := d.Str()
+	if s == d.node {
+		return d.node
+	}
+	switch {
+	case len(s) > maxNodeBytes:
+		d.tooLong(len(s), maxNodeBytes)
+	case !utf8.ValidString(s):
+		d.badTime("nodeId is not UTF-8")
+	case strings.IndexByte(s, ':') >= 0:
+		d.badTime("nodeId contains a colon")
+	default:
+		d.node = s
+	}
+	return s
 }
 
 func (d *decoder) badTime(reason string) { d.reject(CodeInvalidTimestamp, ErrInvalid, reason) }

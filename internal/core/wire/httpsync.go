@@ -114,15 +114,15 @@ func DecodeHTTPSyncResponse(body []byte, lim Limits) (*HTTPSyncResponse, error) 
 
 // decodeBody decodes a document without a "type" into m.
 func decodeBody(body []byte, lim Limits, m interface{ decode(*decoder) }) error {
-	lim = lim.withDefaults()
-	if err := lim.admit(body); err != nil {
+	d := decoder{reader: newReader(body), lim: lim.withDefaults()}
+	if err := d.lim.admit(body); err != nil {
 		return err
 	}
-	d := decoder{Reader: value.NewReader(body), lim: &lim}
 	if d.Kind() != value.KindMap {
 		return &DecodeError{Code: CodeMalformed, Reason: "not a map", Err: ErrMalformed}
 	}
 	m.decode(&d)
+	d.finish(0)
 	if err := d.Err(); err != nil {
 		return decodeError(0, d.path, err)
 	}

@@ -1,7 +1,5 @@
 package wire
 
-import "github.com/topgunbuild/topgun-go/internal/core/value"
-
 // Limits bounds what Decode accepts. The zero value of every field means its
 // default. Nesting is bounded by value.MaxDepth and not adjustable.
 type Limits struct {
@@ -50,14 +48,10 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// admit checks a whole frame before anything is decoded from it: its size, and
-// that it is exactly one well-formed value of bounded depth.
+// admit checks the size of a frame.
 func (l *Limits) admit(frame []byte) error {
 	if len(frame) > l.FrameBytes {
 		return tooLarge("frame", len(frame), l.FrameBytes, "bytes")
-	}
-	if err := value.Check(frame); err != nil {
-		return &DecodeError{Code: CodeMalformed, Reason: err.Error(), Err: ErrMalformed}
 	}
 	return nil
 }

@@ -1,7 +1,5 @@
 package wire
 
-import "github.com/topgunbuild/topgun-go/internal/core/value"
-
 // Message is one message of the protocol, a pointer to one of the structs of
 // this package.
 type Message interface {
@@ -61,15 +59,14 @@ func Append(dst []byte, m Message) []byte { return m.AppendTo(dst) }
 // OP_BATCH that is wrong in itself is no error: it carries its problem in
 // Invalid, so that the server can refuse that operation and accept the others.
 func Decode(frame []byte, lim Limits) (Message, error) {
-	lim = lim.withDefaults()
-	if err := lim.admit(frame); err != nil {
+	d := decoder{reader: newReader(frame), lim: lim.withDefaults()}
+	if err := d.lim.admit(frame); err != nil {
 		return nil, err
 	}
 	t, err := TypeOf(frame)
 	if err != nil {
 		return nil, err
 	}
-	d := decoder{Reader: value.NewReader(frame), lim: &lim}
 	m := decodeMessage(&d, t)
 	if err := d.Err(); err != nil {
 		return nil, decodeError(t, d.path, err)
@@ -81,7 +78,7 @@ func Decode(frame []byte, lim Limits) (Message, error) {
 // errors are those of Decode, but a nil error does not mean that Decode will
 // succeed: bytes after the type may be of any kind.
 func TypeOf(frame []byte) (Type, error) {
-	r := value.NewReader(frame)
+	r := newReader(frame)
 	for range r.MapHeader() {
 		if r.Str() != "type" {
 			r.Skip()

@@ -11,14 +11,14 @@ import (
 var fieldsOfClientOp = [...]string{"mapName", "key"}
 
 func (m *ClientOp) decode(d *decoder) {
-	start := d.Reader
+	start := d.pos
 	var seen uint32
 	for range d.MapHeader() {
 		key := d.Str()
 		if d.Err() != nil {
 			break
 		}
-		place := d.Reader
+		at := d.pos
 		switch key {
 		case "mapName":
 			if seen&0x1 != 0 {
@@ -108,13 +108,13 @@ func (m *ClientOp) decode(d *decoder) {
 		if d.Err() == nil {
 			continue
 		}
-		d.tolerate(&m.Invalid, place, key)
+		d.tolerate(&m.Invalid, at, key)
 	}
 	if d.Err() != nil {
 		m.Invalid = d.take(start)
 		return
 	}
-	end := d.Reader
+	end := d.pos
 	if miss := 0x3 &^ seen; miss != 0 && m.Invalid == nil {
 		d.missing(fieldsOfClientOp[bits.TrailingZeros32(miss)])
 	}
@@ -200,7 +200,7 @@ func (m *OpBatch) decode(d *decoder) {
 		if d.Err() != nil {
 			break
 		}
-		place := d.Reader
+		at := d.pos
 		tolerant := false
 		switch key {
 		case "ops":
@@ -247,7 +247,7 @@ func (m *OpBatch) decode(d *decoder) {
 			d.at(key)
 			return
 		}
-		d.tolerate(&m.Invalid, place, key)
+		d.tolerate(&m.Invalid, at, key)
 	}
 	if d.Err() == nil && seen&1 == 0 {
 		d.missing("ops")

@@ -388,14 +388,14 @@ func (m *ORMapSyncRespLeaf) appendTo(dst []byte) []byte {
 var fieldsOfORMapEntry = [...]string{"key", "records", "tombstones"}
 
 func (m *ORMapEntry) decode(d *decoder) {
-	start := d.Reader
+	start := d.pos
 	var seen uint32
 	for range d.MapHeader() {
 		key := d.Str()
 		if d.Err() != nil {
 			break
 		}
-		place := d.Reader
+		at := d.pos
 		switch key {
 		case "key":
 			if seen&0x1 != 0 {
@@ -431,13 +431,13 @@ func (m *ORMapEntry) decode(d *decoder) {
 		if d.Err() == nil {
 			continue
 		}
-		d.tolerate(&m.Invalid, place, key)
+		d.tolerate(&m.Invalid, at, key)
 	}
 	if d.Err() != nil {
 		m.Invalid = d.take(start)
 		return
 	}
-	end := d.Reader
+	end := d.pos
 	if miss := 0x7 &^ seen; miss != 0 && m.Invalid == nil {
 		d.missing(fieldsOfORMapEntry[bits.TrailingZeros32(miss)])
 	}

@@ -8,7 +8,7 @@ import "github.com/topgunbuild/topgun-go/internal/core/value"
 // view of it. It looks at no other operation's fields and decodes no values. ok
 // is false if there is no operation or it has no id.
 func ReadLastOpID(frame []byte) (id []byte, ok bool) {
-	r := value.NewReader(frame)
+	r := newReader(frame)
 	if !enter(&r, "payload") || !enter(&r, "ops") {
 		return nil, false
 	}
@@ -22,13 +22,16 @@ func ReadLastOpID(frame []byte) (id []byte, ok bool) {
 	if !enter(&r, "id") {
 		return nil, false
 	}
-	id = r.StrBytes()
-	return id, r.Err() == nil
+	n = len(r.Str())
+	if r.Err() != nil {
+		return nil, false
+	}
+	return frame[r.pos-n : r.pos : r.pos], true
 }
 
 // enter reads into the map at r up to the value of a field and reports whether
 // there is one.
-func enter(r *value.Reader, field string) bool {
+func enter(r *reader, field string) bool {
 	for range r.MapHeader() {
 		if r.Str() == field {
 			return r.Err() == nil
@@ -45,7 +48,7 @@ var requestFields = [...]string{"requestId", "queryId", "subscriptionId", "id", 
 // answer to it, as a view of the frame, or "". It works on frames that Decode
 // refuses, so that the refusal can name the request.
 func RequestID(frame []byte) string {
-	r := value.NewReader(frame)
+	r := newReader(frame)
 	if payload := r; enter(&payload, "payload") && payload.Kind() == value.KindMap {
 		r = payload
 	}

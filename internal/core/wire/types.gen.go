@@ -590,498 +590,653 @@ func decodeMessage(d *decoder, t Type) Message {
 	case TypeAuthRequired:
 		m := new(AuthRequired)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeAuth:
 		m := new(Auth)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeAuthAck:
 		m := new(AuthAck)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeAuthFail:
 		m := new(AuthFail)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeDeviceHello:
 		m := new(DeviceHello)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeDeviceAck:
 		m := new(DeviceAck)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeBatch:
 		m := new(Batch)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeClusterSubRegister:
 		m := new(ClusterSubRegister)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSubAck:
 		m := new(ClusterSubAck)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSubUpdate:
 		m := new(ClusterSubUpdate)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSubUnregister:
 		m := new(ClusterSubUnregister)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSearchReq:
 		m := new(ClusterSearchReq)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSearchResp:
 		m := new(ClusterSearchResp)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSearchSubscribe:
 		m := new(ClusterSearchSubscribe)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSearchUnsubscribe:
 		m := new(ClusterSearchUnsubscribe)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClusterSearchUpdate:
 		m := new(ClusterSearchUpdate)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeCounterRequest:
 		m := new(CounterRequest)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeCounterResponse:
 		m := new(CounterResponse)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeCounterSync:
 		m := new(CounterSync)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeCounterUpdate:
 		m := new(CounterUpdate)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeError:
 		m := new(Error)
 		m.decodeFrame(d)
+		d.finish(0)
 		return m
 	case TypeServerEvent:
 		m := new(ServerEvent)
 		m.decodeFrame(d)
+		d.finish(0)
 		return m
 	case TypeServerBatchEvent:
 		m := new(ServerBatchEvent)
 		m.decodeFrame(d)
+		d.finish(0)
 		return m
 	case TypeGCPrune:
 		m := new(GCPrune)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypePing:
 		m := new(Ping)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypePong:
 		m := new(Pong)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeHybridSearch:
 		m := new(HybridSearch)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeHybridSearchResp:
 		m := new(HybridSearchResp)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeHybridSearchSub:
 		m := new(HybridSearchSub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeHybridSearchUpdate:
 		m := new(HybridSearchUpdate)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeHybridSearchUnsub:
 		m := new(HybridSearchUnsub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeJournalSubscribe:
 		m := new(JournalSubscribe)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeJournalUnsubscribe:
 		m := new(JournalUnsubscribe)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeJournalEvent:
 		m := new(JournalEvent)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeJournalRead:
 		m := new(JournalRead)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeJournalReadResponse:
 		m := new(JournalReadResponse)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeLockRequest:
 		m := new(LockRequest)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeLockGranted:
 		m := new(LockGranted)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeLockRelease:
 		m := new(LockRelease)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeLockReleased:
 		m := new(LockReleased)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClientOpMessage:
 		m := new(ClientOpMessage)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeOpBatch:
 		m := new(OpBatch)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeOpAck:
 		m := new(OpAck)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeOpRejected:
 		m := new(OpRejected)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapSyncInit:
 		m := new(ORMapSyncInit)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeORMapSyncRespRoot:
 		m := new(ORMapSyncRespRoot)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapMerkleReqBucket:
 		m := new(ORMapMerkleReqBucket)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapSyncRespBuckets:
 		m := new(ORMapSyncRespBuckets)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapSyncRespLeaf:
 		m := new(ORMapSyncRespLeaf)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapDiffRequest:
 		m := new(ORMapDiffRequest)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapDiffResponse:
 		m := new(ORMapDiffResponse)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeORMapPushDiff:
 		m := new(ORMapPushDiff)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeClientApplyAck:
 		m := new(ClientApplyAck)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypePartitionMapRequest:
 		m := new(PartitionMapRequest)
-		if d.payload(true) {
+		behind, ok := d.payload(true)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypePartitionMap:
 		m := new(PartitionMap)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypePartitionMapDelta:
 		m := new(PartitionMapDelta)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeEntryProcess:
 		m := new(EntryProcess)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeEntryProcessResponse:
 		m := new(EntryProcessResponse)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeEntryProcessBatch:
 		m := new(EntryProcessBatch)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeEntryProcessBatchResponse:
 		m := new(EntryProcessBatchResponse)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeQuerySub:
 		m := new(QuerySub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeQueryUnsub:
 		m := new(QueryUnsub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeQueryResp:
 		m := new(QueryResp)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeQueryUpdate:
 		m := new(QueryUpdate)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeQuerySyncInit:
 		m := new(QuerySyncInit)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeHybridQuerySubscribe:
 		m := new(HybridQuerySubscribe)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeHybridQueryUnsubscribe:
 		m := new(HybridQueryUnsubscribe)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeRegisterResolver:
 		m := new(RegisterResolver)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeRegisterResolverResponse:
 		m := new(RegisterResolverResponse)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeUnregisterResolver:
 		m := new(UnregisterResolver)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeUnregisterResolverResponse:
 		m := new(UnregisterResolverResponse)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeListResolvers:
 		m := new(ListResolvers)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeListResolversResponse:
 		m := new(ListResolversResponse)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeMergeRejected:
 		m := new(MergeRejected)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeSearch:
 		m := new(Search)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSearchResp:
 		m := new(SearchResp)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSearchSub:
 		m := new(SearchSub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSearchUpdate:
 		m := new(SearchUpdate)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSearchUnsub:
 		m := new(SearchUnsub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSQLQuery:
 		m := new(SQLQuery)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSQLQueryResp:
 		m := new(SQLQueryResp)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSyncInit:
 		m := new(SyncInit)
 		m.decode(d)
+		d.finish(0)
 		return m
 	case TypeSyncRespRoot:
 		m := new(SyncRespRoot)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeMerkleReqBucket:
 		m := new(MerkleReqBucket)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSyncRespBuckets:
 		m := new(SyncRespBuckets)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSyncRespLeaf:
 		m := new(SyncRespLeaf)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeSyncResetRequired:
 		m := new(SyncResetRequired)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeTopicSub:
 		m := new(TopicSub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeTopicUnsub:
 		m := new(TopicUnsub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeTopicPub:
 		m := new(TopicPub)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeTopicMessage:
 		m := new(TopicMessage)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeVectorSearch:
 		m := new(VectorSearch)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	case TypeVectorSearchResp:
 		m := new(VectorSearchResp)
-		if d.payload(false) {
+		behind, ok := d.payload(false)
+		if ok {
 			m.decode(d)
 		}
+		d.finish(behind)
 		return m
 	}
 	return nil

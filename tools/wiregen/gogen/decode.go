@@ -64,7 +64,7 @@ func (g *writer) decoder(o *schema.Object) {
 	}
 	g.p("func (m *%s) decode(d *decoder) {", o.Name)
 	if o.Tolerant {
-		g.p("start := d.Reader")
+		g.p("start := d.pos")
 	}
 	if len(fields) == 0 {
 		g.p("for range d.MapHeader() {\nkey := d.Str()\nd.Skip()\nif d.Err() != nil {\nd.at(key)\nreturn\n}\n}\n}\n")
@@ -75,7 +75,7 @@ func (g *writer) decoder(o *schema.Object) {
 	g.fieldSwitch(o, fields)
 	g.p("}")
 	if o.Tolerant {
-		g.p("if d.Err() != nil {\nm.Invalid = d.take(start)\nreturn\n}\nend := d.Reader")
+		g.p("if d.Err() != nil {\nm.Invalid = d.take(start)\nreturn\n}\nend := d.pos")
 	}
 	g.requireAll(o, required, missing)
 	if o.Check {
@@ -107,7 +107,7 @@ func (g *writer) requireAll(o *schema.Object, required []string, missing string)
 // fieldSwitch writes the body of the loop over the fields.
 func (g *writer) fieldSwitch(o *schema.Object, fields []*schema.Field) {
 	if o.Invalid {
-		g.p("if d.Err() != nil {\nbreak\n}\nplace := d.Reader")
+		g.p("if d.Err() != nil {\nbreak\n}\nat := d.pos")
 	}
 	if o.Invalid && !o.Tolerant {
 		g.p("tolerant := false")
@@ -128,10 +128,10 @@ func (g *writer) fieldSwitch(o *schema.Object, fields []*schema.Field) {
 	}
 	g.p("if d.Err() == nil {\ncontinue\n}")
 	if o.Tolerant {
-		g.p("d.tolerate(&m.Invalid, place, key)")
+		g.p("d.tolerate(&m.Invalid, at, key)")
 		return
 	}
-	g.p("if !tolerant {\nd.at(key)\nreturn\n}\nd.tolerate(&m.Invalid, place, key)")
+	g.p("if !tolerant {\nd.at(key)\nreturn\n}\nd.tolerate(&m.Invalid, at, key)")
 }
 
 // once writes the test that a field comes once.

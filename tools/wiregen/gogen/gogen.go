@@ -166,11 +166,11 @@ func (g *writer) types() {
 		g.p("case Type%s:\nm := new(%s)", o.Name, o.Name)
 		switch {
 		case len(topFields(o)) > 0:
-			g.p("m.decodeFrame(d)")
+			g.p("m.decodeFrame(d)\nd.finish(0)")
 		case o.Message.Layout == schema.Payload:
-			g.p("if d.payload(%t) {\nm.decode(d)\n}", o.Message.OptionalPayload)
+			g.p("behind, ok := d.payload(%t)\nif ok {\nm.decode(d)\n}\nd.finish(behind)", o.Message.OptionalPayload)
 		default:
-			g.p("m.decode(d)")
+			g.p("m.decode(d)\nd.finish(0)")
 		}
 		g.p("return m")
 	}

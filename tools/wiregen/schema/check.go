@@ -6,6 +6,8 @@ import "slices"
 const (
 	maxFields     = 32 // bits of the set of fields seen
 	maxNameLength = 31 // a field or type name is encoded with one byte before it
+	maxNesting    = 8  // containers around a value of a message, its lists included
+	codecNesting  = 2  // containers of a codec around a value
 )
 
 // check complains about what would not work on the wire.
@@ -23,8 +25,8 @@ func (p *reader) check() {
 		}
 	}
 	for _, o := range p.schema.objects {
-		if p.recursive(o, nil) {
-			p.complaints.add("%s contains itself, so its depth has no bound", o.Name)
+		if p.nesting(o, 0) > maxNesting {
+			p.complaints.add("%s nests deeper than %d, or contains itself", o.Name, maxNesting)
 		}
 	}
 }
@@ -83,14 +85,28 @@ func (p *reader) checkField(o *Object, f *Field) {
 	}
 }
 
-func (p *reader) recursive(o *Object, path []*Object) bool {
-	if slices.Contains(path, o) {
-		return true
+// nesting is the number of containers around the innermost field of o, with
+// depth of them around o. It stops counting beyond maxNesting.
+func (p *reader) nesting(o *Object, depth int) int {
+	depth++
+	if o.Message != nil && o.Message.Layout == Payload {
+		depth++
 	}
-	return slices.ContainsFunc(o.Fields, func(f *Field) bool {
-		child := p.schema.objects[f.Ref]
-		return child != nil && p.recursive(child, append(slices.Clip(path), o))
-	})
+	deepest := depth
+	for _, f := range o.Fields {
+		child, at := p.schema.objects[f.Ref], depth
+		if f.List {
+			at++
+		}
+		if f.Kind == CodecRef {
+			at += codecNesting
+		}
+		if child != nil && at <= maxNesting {
+			at = p.nesting(child, at)
+		}
+		deepest = max(deepest, at)
+	}
+	return deepest
 }
 
 // MinSize is the smallest number of bytes that a valid object takes on the
