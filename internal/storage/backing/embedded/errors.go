@@ -1,0 +1,54 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+)
+
+// classified are the errors that already say what a caller branches on.
+var classified = []error{
+	backing.ErrInvalid, backing.ErrStale, backing.ErrClosed, backing.ErrLocked,
+	backing.ErrFormat, backing.ErrCorrupt, backing.ErrFull, backing.ErrIO,
+	context.Canceled, context.DeadlineExceeded,
+}
+
+// classify gives err, which happened while doing what, its place among the
+// errors of the seam.
+func classify(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, c := range classified {
+		if errors.Is(err, c) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	kind := backing.ErrIO
+	switch {
+	case vfs.IsNoSpaceError(err), errors.Is(err, syscall.EDQUOT):
+		kind = backing.ErrFull
+	case pebble.IsCorruptionError(err):
+		kind = backing.ErrCorrupt
+	}
+	return fmt.Errorf("%s: %w: %w", what, kind, err)
+}
+
+// classifyOpen does the same for an error of pebble's Open, which complains of
+// damage in plain words. Damage is what is left when the file system did not
+// fail; a file that is missing from a store is damage too.
+func classifyOpen(what string, err, fault error) error {
+	var errno syscall.Errno
+	system := errors.As(err, &errno) && !errors.Is(err, os.ErrNotExist)
+	if err != nil && fault == nil && !system {
+		return fmt.Errorf("%s: %w: %w", what, backing.ErrCorrupt, err)
+	}
+	return classify(what, err)
+}

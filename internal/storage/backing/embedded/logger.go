@@ -1,0 +1,27 @@
+package embedded
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// A logger is what pebble writes its messages to. What it does in the course of
+// its work is not worth a line; what goes wrong is.
+type logger struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+// Infof implements pebble.Logger.
+func (logger) Infof(string, ...any) {}
+
+// Errorf implements pebble.Logger.
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Warn("store engine reports a problem", "detail", fmt.Sprintf(format, args...))
+}
+
+// Fatalf implements pebble.Logger. Pebble expects it not to return and hands
+// the error on when it does; the fence is shut by then.
+func (l logger) Fatalf(format string, args ...any) {
+	l.fatal(fmt.Errorf(format, args...))
+}
