@@ -154,8 +154,8 @@ func TestTidyRulesFindWhatTheyShould(t *testing.T) {
 			t.Errorf("crossCheck %q: %v, want %v", name, !want, want)
 		}
 	}
-	real := snippet(t, "x_test.go", "package x\nimport \"time\"\nfunc f() { time.Sleep(1) }\n")
-	if len(sleeps(real)) != 1 {
+	waiting := snippet(t, "x_test.go", "package x\nimport \"time\"\nfunc f() { time.Sleep(1) }\n")
+	if len(sleeps(waiting)) != 1 {
 		t.Error("a sleep was not found")
 	}
 	simulated := snippet(t, "x_test.go", "package x\nimport (\"testing/synctest\"; \"time\")\nfunc f() { time.Sleep(1) }\n")

@@ -39,13 +39,13 @@ func (l *loader) checkAuth(c *Config) {
 }
 
 // atMost refuses small > big unless one of the two is refused already.
-func (l *loader) atMost(smallName string, small int64, bigName string, big int64) {
+func (l *loader) atMost(smallName string, small int, bigName string, big int) {
 	if small <= big || l.refused(smallName) || l.refused(bigName) {
 		return
 	}
 	l.refuse(Problem{
-		Option: smallName, Value: formatSize(small), Source: l.source(smallName),
-		Message: fmt.Sprintf("allowed is at most %s, which is %s (%s)", bigName, formatSize(big), l.source(bigName)),
+		Option: smallName, Value: formatSize(int64(small)), Source: l.source(smallName),
+		Message: fmt.Sprintf("allowed is at most %s, which is %s (%s)", bigName, formatSize(int64(big)), l.source(bigName)),
 	})
 }
 

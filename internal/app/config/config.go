@@ -103,22 +103,22 @@ type Storage struct {
 // it says otherwise.
 type Limits struct {
 	// MessageBytes is the largest frame accepted, in bytes.
-	MessageBytes int64
+	MessageBytes int
 	// ValueBytes is the largest encoded value of a record, in bytes.
-	ValueBytes int64
+	ValueBytes int
 	// KeyBytes is the longest key, in bytes of UTF-8.
-	KeyBytes int64
+	KeyBytes int
 	// Connections is how many clients are connected at one time, in all.
 	Connections int
 	// OpsPerSecond and OpsBurst are the budget of operations: a token bucket.
 	OpsPerSecond int
 	OpsBurst     int
-	// FramesInFlight is how many frames may be in work before the server stops
-	// reading the socket.
+	// FramesInFlight is how many frames with operations may wait for their
+	// acknowledgement before the server stops reading the socket.
 	FramesInFlight int
 	// OutboxBytes bounds what waits to be sent; a reader that lets it fill up is
 	// disconnected. Never less than MessageBytes.
-	OutboxBytes int64
+	OutboxBytes int
 	// HandshakeTimeout bounds the time from accept to authentication.
 	HandshakeTimeout time.Duration
 	// IdleTimeout is how long a connection may stay silent.

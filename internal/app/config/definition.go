@@ -135,7 +135,7 @@ func defineStorage(s *Storage) []Option {
 		{
 			Name: "change-log-bytes", Env: "TOPGUN_CHANGE_LOG_BYTES", Group: groupStorage, Default: "256MiB",
 			Help:  "Bound of the change log since the last checkpoint. Reaching it starts a checkpoint and may slow writers.",
-			value: size{to: &s.ChangeLogBytes, min: 16 << 20, max: 64 << 30},
+			value: size[int64]{to: &s.ChangeLogBytes, min: 16 << 20, max: 64 << 30},
 		},
 	}
 }
@@ -145,20 +145,20 @@ func defineLimits(l *Limits) []Option {
 		{
 			Name: "max-message-bytes", Env: "TOPGUN_MAX_MESSAGE_BYTES", Group: groupLimits, Default: "2MiB",
 			Help:  "Largest frame accepted from a client.",
-			value: size{to: &l.MessageBytes, min: 64 << 10, max: 64 << 20},
+			value: size[int]{to: &l.MessageBytes, min: 64 << 10, max: 64 << 20},
 		},
 		{
 			Name: "max-value-bytes", Env: "TOPGUN_MAX_VALUE_BYTES", Group: groupLimits, Default: "1MiB",
 			Help:  "Largest value of a record, encoded.",
-			value: size{to: &l.ValueBytes, min: 1 << 10, max: 64 << 20},
+			value: size[int]{to: &l.ValueBytes, min: 1 << 10, max: 64 << 20},
 		},
 		{
-			Name: "max-key-bytes", Env: "TOPGUN_MAX_KEY_BYTES", Group: groupLimits, Default: "1KiB",
+			Name: "max-key-bytes", Env: "TOPGUN_MAX_KEY_BYTES", Group: groupLimits, Default: "4KiB",
 			Help:  "Longest key, in UTF-8.",
-			value: size{to: &l.KeyBytes, min: 64, max: 64 << 10},
+			value: size[int]{to: &l.KeyBytes, min: 64, max: 64 << 10},
 		},
 		{
-			Name: "max-connections", Env: "TOPGUN_MAX_CONNECTIONS", Group: groupLimits, Default: "10000",
+			Name: "max-connections", Env: "TOPGUN_MAX_CONNECTIONS", Group: groupLimits, Default: "100000",
 			Help:  "Clients connected at one time, in all.",
 			value: whole{to: &l.Connections, min: 1, max: maxConnections},
 		},
@@ -174,13 +174,13 @@ func defineLimits(l *Limits) []Option {
 		},
 		{
 			Name: "frames-in-flight", Env: "TOPGUN_FRAMES_IN_FLIGHT", Group: groupLimits, Default: "32",
-			Help:  "Frames of one connection in work before the server stops reading its socket.",
+			Help:  "Frames with operations of one connection that wait for their acknowledgement, before the server stops reading its socket.",
 			value: whole{to: &l.FramesInFlight, min: 1, max: 1024},
 		},
 		{
-			Name: "outbox-bytes", Env: "TOPGUN_OUTBOX_BYTES", Group: groupLimits, Default: "8MiB",
+			Name: "outbox-bytes", Env: "TOPGUN_OUTBOX_BYTES", Group: groupLimits, Default: "16MiB",
 			Help:  "What may wait to be sent to one connection; a reader that lets it fill up is disconnected.",
-			value: size{to: &l.OutboxBytes, min: 64 << 10, max: 1 << 30},
+			value: size[int]{to: &l.OutboxBytes, min: 64 << 10, max: 1 << 30},
 		},
 		{
 			Name: "handshake-timeout", Env: "TOPGUN_HANDSHAKE_TIMEOUT", Group: groupLimits, Default: "10s",

@@ -46,23 +46,23 @@ func (v whole) set(texts []string) error {
 }
 
 // size is a number of bytes, with or without a unit.
-type size struct {
-	to       *int64
+type size[T int | int64] struct {
+	to       *T
 	min, max int64
 }
 
-func (size) kind() string { return "size" }
+func (size[T]) kind() string { return "size" }
 
-func (v size) allowed() string {
+func (v size[T]) allowed() string {
 	return fmt.Sprintf("a size from %s to %s", formatSize(v.min), formatSize(v.max))
 }
 
-func (v size) set(texts []string) error {
+func (v size[T]) set(texts []string) error {
 	n, ok := parseSize(texts[0])
 	if !ok || n < v.min || n > v.max {
 		return errRange
 	}
-	*v.to = n
+	*v.to = T(n)
 	return nil
 }
 
