@@ -7,6 +7,9 @@ GO_NEEDED     := 1.26
 LINT_VERSION  := v2.12.2
 LINT          := .tools/golangci-lint-$(LINT_VERSION)/golangci-lint
 
+# The linter remembers findings by content, with the paths of the first work tree that had it: one cache each.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/.tools/lint-cache
+
 # What the targets can be told, as in `make fuzz PKG=./internal/core/wire T=1m`.
 PKG  ?= ./...
 T    ?= 10s
