@@ -1,0 +1,97 @@
+package log
+
+import (
+	"fmt"
+	"hash/crc32"
+)
+
+// group is what is written and synced together.
+type group struct {
+	buf    []byte // frames, as on disk
+	start  LSN    // of the first frame: a sector boundary
+	end    LSN    // of the last frame
+	frames int
+}
+
+// Append copies payload into the pending group and returns the LSN of its frame.
+// The frame is durable once DurableAt(gen) has reached the LSN, and lost once
+// gen has failed before that.
+//
+// The error matches ErrStale when gen is not the current generation, else
+// ErrUnavailable after a failure, ErrFull when too much is pending, ErrTooLarge,
+// or ErrClosed; then nothing was appended.
+func (l *Log) Append(gen uint64, payload []byte) (LSN, error) {
+	if len(payload) > MaxFrame {
+		return 0, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(payload), MaxFrame)
+	}
+	sum := crc32.Checksum(payload, castagnoli)
+	l.mu.Lock()
+	if gen != l.generation.Load() {
+		l.mu.Unlock()
+		return 0, ErrStale
+	}
+	if err := l.refusalLocked(); err != nil {
+		l.mu.Unlock()
+		return 0, err
+	}
+	begins := len(l.gather.buf) == 0
+	if !begins && len(l.gather.buf)+frameHeaderBytes+len(payload) > l.opt.MaxPending {
+		l.mu.Unlock()
+		return 0, ErrFull
+	}
+	start, back := l.next, uint32(0)
+	if begins {
+		start = align(l.next)
+		back = firstOfGroup | uint32(start-l.next)
+		l.gather.start = start
+	} else {
+		back = uint32(start - l.gather.start)
+	}
+	l.gather.buf = appendFrame(l.gather.buf, &l.scratch, l.id, start, back, payload, sum)
+	l.gather.end = start + frameHeaderBytes + LSN(len(payload))
+	l.gather.frames++
+	l.next, l.end = l.gather.end, l.gather.end
+	l.stats.Appends++
+	l.stats.AppendedBytes += uint64(len(payload))
+	lsn := l.end
+	l.mu.Unlock()
+	if begins {
+		l.wake()
+	}
+	return lsn, nil
+}
+
+func (l *Log) wake() {
+	select {
+	case l.pending <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the pending group and begins another; its buf is empty when there
+// is nothing to do.
+func (l *Log) take() (group, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refusalLocked(); err != nil {
+		return group{}, err
+	}
+	g := l.gather
+	if len(g.buf) > 0 {
+		l.gather = group{buf: l.spare}
+		l.spare = nil
+	}
+	return g, nil
+}
+
+// keepBytes is the size up to which a buffer is kept however little of it was
+// used.
+const keepBytes = 4 << 20
+
+// reuseLocked keeps the buffer of a group for a later one, unless it has become
+// much larger than groups are now.
+func (l *Log) reuseLocked(buf []byte) {
+	if cap(buf) <= keepBytes || cap(buf)/8 <= len(buf) {
+		l.spare = buf[:0]
+	}
+}

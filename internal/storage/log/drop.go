@@ -1,0 +1,69 @@
+package log
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// DropBefore removes the segments of which all frames are at or before lsn, but
+// never the last one. It returns when their removal is durable; after an error
+// some may be left, and a later call removes them.
+func (l *Log) DropBefore(lsn LSN) error {
+	l.dropping.Lock()
+	defer l.dropping.Unlock()
+	if err := l.markDropped(lsn); err != nil {
+		return err
+	}
+	for {
+		// One at a time, oldest first: whatever a crash undoes, what is left has
+		// no gap, so that Open can tell a lost segment from a dropped one.
+		if l.unsynced {
+			if err := syncDir(l.fs, l.dir); err != nil {
+				return fmt.Errorf("drop log before %d: %w", lsn, err)
+			}
+			l.unsynced = false
+		}
+		s := l.droppable(lsn)
+		if s == nil {
+			return nil
+		}
+		err := l.fs.Remove(l.fs.PathJoin(l.dir, s.name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.restore(s)
+			return fmt.Errorf("drop segment %s: %w", s.name, err)
+		}
+		l.unsynced = true
+	}
+}
+
+func (l *Log) markDropped(lsn LSN) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == closed {
+		return ErrClosed
+	}
+	l.dropped = max(l.dropped, min(lsn, l.Durable()))
+	l.measureLocked()
+	return nil
+}
+
+// droppable takes the oldest segment from the list if it may go. Readers that
+// come later do not see it; those that have it open are not disturbed.
+func (l *Log) droppable(lsn LSN) *segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.segments) < 2 || l.segments[1].prevEnd > lsn {
+		return nil
+	}
+	s := l.segments[0]
+	l.segments = append(l.segments[:0:0], l.segments[1:]...)
+	return s
+}
+
+// restore puts back the segment that droppable took.
+func (l *Log) restore(s *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segments = append([]*segment{s}, l.segments...)
+}

@@ -1,0 +1,129 @@
+package log
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+)
+
+// Open verifies the log in dir, makes its end durable and returns it ready for
+// appends. A directory that is not there is made. Nobody else may have the log
+// open: the caller sees to that.
+//
+// The end of the last segment may be torn; it is cut off and counted in
+// Stats.TornBytes. The error matches ErrCorrupt, with the place in a
+// CorruptError, when anything else does not verify, and ErrVersion when a later
+// version has written here; neither changes anything on disk. Open starts
+// nothing and makes no segment: the first Step does.
+func Open(fsys vfs.FS, dir string, clk clock.Clock, opt Options) (*Log, error) {
+	opt = opt.withDefaults()
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(fsys, dir); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	found, err := look(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	l := &Log{
+		fs: fsys, dir: dir, clock: clk, opt: opt, zeros: make([]byte, max(opt.ZeroAhead, 0)),
+		pending: make(chan struct{}, 1), failures: failures{first: 1},
+	}
+	l.generation.Store(1)
+	l.healthy.Store(true)
+	if err := l.adopt(found); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return l, nil
+}
+
+func makeDir(fsys vfs.FS, dir string) error {
+	if err := fsys.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make directory %s: %w", dir, err)
+	}
+	return syncDir(fsys, fsys.PathDir(dir))
+}
+
+// adopt makes what was found on disk the content of the log.
+func (l *Log) adopt(found survey) error {
+	if len(found.chain) == 0 {
+		var b [8]byte
+		l.opt.Random.Fill(b[:])
+		l.id = binary.LittleEndian.Uint64(b[:])
+	} else if err := l.adoptChain(found.chain); err != nil {
+		return err
+	}
+	for _, f := range found.strays {
+		// A stray that stays is one again next time.
+		_ = l.fs.Remove(l.fs.PathJoin(l.dir, f.name))
+		l.next = max(l.next, f.base)
+	}
+	if err := syncDir(l.fs, l.dir); err != nil {
+		return err
+	}
+	if len(found.chain)+len(found.strays) > 0 {
+		l.next = align(l.next) + restartGap
+	}
+	return nil
+}
+
+func (l *Log) adoptChain(chain []*file) error {
+	t, err := verifyChain(l.fs, l.dir, chain)
+	if err != nil {
+		return err
+	}
+	last := chain[len(chain)-1]
+	if err := last.settle(l.fs, l.dir, t); err != nil {
+		return fmt.Errorf("make the end of segment %s durable: %w", last.name, err)
+	}
+	l.id = last.header.id
+	durable := last.header.prevEnd
+	if t.end > last.base {
+		durable = t.end
+	}
+	for i, f := range chain {
+		end := t.end
+		if i+1 < len(chain) {
+			end = max(f.base, chain[i+1].header.prevEnd)
+		}
+		l.segments = append(l.segments, &segment{header: f.header, name: f.name, end: end, index: newIndex(f.base)})
+	}
+	l.durable.Store(uint64(durable))
+	l.end = durable
+	l.next = max(last.base+LSN(max(last.size-headerBytes, 0)), t.end)
+	l.stats.TornBytes = t.torn
+	l.measureLocked()
+	return nil
+}
+
+// settle makes what was accepted of the last segment durable: the last group,
+// or the header of a segment without any. What comes before was durable when
+// that was written. The bytes may have come from the memory of the operating
+// system and may not be on disk, not even if they are synced now, when the
+// process that wrote them had its sync fail; so they are written again, in place,
+// the same.
+func (f *file) settle(fsys vfs.FS, dir string, t tail) (err error) {
+	h, err := fsys.OpenReadWrite(fsys.PathJoin(dir, f.name), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	off, n := int64(0), int64(headerBytes)
+	if t.end > f.base {
+		off, n = headerBytes+int64(t.group-f.base), int64(t.end-t.group)
+	}
+	b := make([]byte, n)
+	if got, err := h.ReadAt(b, off); int64(got) < n {
+		return fmt.Errorf("read %d bytes at %d: %w", n, off, err)
+	}
+	if err := writeAt(h, b, off); err != nil {
+		return err
+	}
+	return h.SyncData()
+}
