@@ -72,6 +72,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	before, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // what is buffered is there
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	c := &conn{srv: s, net: nc, cancel: cancel, busy: true}
+	c.writer = c.write
 	c.in = reader{in: newSource(nc, before), max: s.opt.MaxMessageBytes}
 	s.add(c)
 	go c.serve(ctx, answer(r), peerOf(r, nc))
