@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/topgunbuild/topgun-go/internal/app"
 	"github.com/topgunbuild/topgun-go/internal/app/config"
 )
 
@@ -29,9 +29,6 @@ func main() {
 	context.AfterFunc(ctx, stop)
 
 	p := process{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
-	os.Exit(run(ctx, p, serve))
+	os.Exit(run(ctx, p, app.Run))
 }
 
-var errNoServer = errors.New("this build has no server")
-
-func serve(context.Context, config.Config, io.Writer, io.Writer) error { return errNoServer }

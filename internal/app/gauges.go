@@ -1,0 +1,37 @@
+package app
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+)
+
+// registerGauges exports what the floors below count for themselves.
+func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store backing.Store) {
+	gauge := func(name, help string, fn func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, fn))
+	}
+	counter := func(name, help string, fn func() float64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, fn))
+	}
+	gauge("topgun_sessions", "Open sessions.", func() float64 { return float64(n.Host.Sessions()) })
+	gauge("topgun_operations_in_flight", "Operations taken and not yet answered.", func() float64 {
+		ops, _ := n.Engine.Credit.Used()
+		return float64(ops)
+	})
+	gauge("topgun_log_retained_bytes", "Log that a start would replay.", func() float64 { return float64(lg.Retained()) })
+	gauge("topgun_log_healthy", "1 while the log takes writes.", func() float64 {
+		if lg.Healthy() {
+			return 1
+		}
+		return 0
+	})
+	counter("topgun_log_generations_total", "Failures of the log, counted from 1.", func() float64 { return float64(lg.Generation()) })
+	counter("topgun_checkpoints_total", "Checkpoints written.", func() float64 { return float64(n.Checkpointer.Stats().Checkpoints) })
+	counter("topgun_checkpoint_rows_total", "Rows written in checkpoints.", func() float64 { return float64(n.Checkpointer.Stats().Rows) })
+	counter("topgun_checkpoint_failures_total", "Checkpoints that failed and were tried again.", func() float64 {
+		return float64(n.Checkpointer.Stats().Failures)
+	})
+	gauge("topgun_store_disk_bytes", "Disk space taken by the store.", func() float64 { return float64(store.Stats().DiskBytes) })
+}

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/grid/actor"
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/grid/feed"
+	"github.com/topgunbuild/topgun-go/internal/service"
+	"github.com/topgunbuild/topgun-go/internal/service/absent"
+	"github.com/topgunbuild/topgun-go/internal/service/auth"
+	"github.com/topgunbuild/topgun-go/internal/service/counter"
+	"github.com/topgunbuild/topgun-go/internal/service/maps"
+	"github.com/topgunbuild/topgun-go/internal/service/members"
+	"github.com/topgunbuild/topgun-go/internal/service/query"
+	syncservice "github.com/topgunbuild/topgun-go/internal/service/sync"
+	"github.com/topgunbuild/topgun-go/internal/service/topic"
+	"github.com/topgunbuild/topgun-go/internal/session"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+)
+
+// World is what a node gets from outside.
+type World struct {
+	Clock   clock.Clock
+	Random  clock.Random
+	Log     engine.Log
+	Store   backing.Store
+	Metrics prometheus.Registerer
+}
+
+// NodeOptions are the choices of a node. The zero value of every field means
+// its default, except where it says otherwise.
+type NodeOptions struct {
+	// ID names the node in timestamps and in the partition map. Required.
+	ID string
+
+	// Endpoint is the WebSocket URL of the node as clients dial it.
+	Endpoint string
+
+	Engine     engine.Options
+	Checkpoint engine.CheckpointOptions
+	Query      query.Options
+	Session    session.Options
+	Limits     service.Limits
+	Tokens     auth.Tokens
+}
+
+// Node is a server without files, sockets and goroutines of its own.
+type Node struct {
+	Engine       *engine.Engine
+	Checkpointer *engine.Checkpointer
+	Host         *session.Host
+
+	clock    clock.Clock
+	feed     *feed.Feed
+	maps     *maps.Service
+	queries  *query.Service
+	counters *counter.Service
+}
+
+// NewNode loads the durable state and connects the parts. ctx ends the work
+// that the node does for itself.
+func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
+	n := &Node{clock: w.Clock, feed: &feed.Feed{}}
+	var err error
+	if n.Engine, err = engine.Open(ctx, opt.ID, w.Clock, w.Log, w.Store, n.feed, opt.Engine); err != nil {
+		return nil, fmt.Errorf("load the state of the node: %w", err)
+	}
+	for _, l := range n.Engine.Actors() {
+		w.Log.Subscribe(l.Bell().Ring)
+	}
+	n.Checkpointer = engine.NewCheckpointer(ctx, n.Engine, w.Clock, opt.Checkpoint)
+
+	tokens, err := auth.New(n.Engine, w.Clock, w.Random, opt.Tokens)
+	if err != nil {
+		return nil, err
+	}
+	n.queries = query.New(n.Engine, n.feed, w.Clock, w.Metrics, opt.Query)
+	n.counters = counter.New(n.Engine, n.feed, w.Metrics)
+	n.maps = maps.New(n.Engine, w.Clock, w.Metrics, opt.Limits)
+
+	reg := &service.Registry{}
+	reg.Add(n.maps)
+	reg.Add(n.queries)
+	reg.Add(syncservice.New(n.Engine, n.queries, opt.Limits))
+	reg.Add(n.counters)
+	reg.Add(topic.New(w.Clock, w.Metrics))
+	reg.Add(members.New(w.Clock, opt.ID, opt.Endpoint))
+	reg.Add(absent.Service{})
+	n.Host = session.NewHost(w.Clock, tokens, reg, session.NewMetrics(w.Metrics), opt.Session)
+	registerGauges(w.Metrics, n, w.Log, w.Store)
+	return n, nil
+}
+
+// Actors are all parts that have to be stepped, the log's committer excepted.
+func (n *Node) Actors() []actor.Actor {
+	all := []actor.Actor{n.queries, n.counters, n.Checkpointer}
+	for _, l := range n.Engine.Actors() {
+		all = append(all, l)
+	}
+	return all
+}
+
+// Sweep does what has to be done from time to time; it is called every 100 ms.
+func (n *Node) Sweep() {
+	n.maps.Sweep()
+	n.queries.Sweep()
+	n.Host.Sweep()
+}
+
+// Run gives every actor a goroutine until ctx ends, and returns when all have
+// ended.
+func (n *Node) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { n.Checkpointer.Run(ctx) })
+	all.Go(func() { actor.Run(ctx, n.queries) })
+	all.Go(func() { actor.Run(ctx, n.counters) })
+	for _, l := range n.Engine.Actors() {
+		all.Go(func() { actor.Run(ctx, l) })
+	}
+	t := n.clock.NewTimer(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C():
+			n.Sweep()
+			t.Reset(sweepEvery)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+const sweepEvery = 100 * time.Millisecond

@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
+
+	"github.com/topgunbuild/topgun-go/internal/app/config"
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing/embedded"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing/null"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
+)
+
+// storage is the durable home of a node.
+type storage struct {
+	log   engine.Log
+	store backing.Store
+
+	// run writes the log until ctx ends, then flushes.
+	run func(ctx context.Context) error
+
+	close func() error
+}
+
+// openStorage opens what the configuration asks for. The store takes the lock
+// on the directory, so it is opened first and closed last.
+func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs func(took time.Duration, bytes int)) (*storage, error) {
+	if cfg.Backend == config.Null {
+		st := &null.Store{}
+		return &storage{
+			log: &log.Null{}, store: st,
+			run:   func(ctx context.Context) error { <-ctx.Done(); return nil },
+			close: st.Close,
+		}, nil
+	}
+	st, err := embedded.Open(vfs.Default, filepath.Join(cfg.DataDir, "store"), logger, embedded.Options{})
+	if err != nil {
+		return nil, err
+	}
+	lg, err := log.Open(vfs.Default, filepath.Join(cfg.DataDir, "log"), clk, log.Options{
+		Logger: logger,
+		OnSync: syncs,
+	})
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &storage{
+		log: lg, store: st, run: lg.Run,
+		close: func() error { return errors.Join(lg.Close(), st.Close()) },
+	}, nil
+}
+
+// nodeID is the configured id, or one that is made once and kept in the data
+// directory: timestamps of one node must not come from two names by accident,
+// nor those of two nodes from one.
+func nodeID(fsys vfs.FS, cfg config.Config, rnd clock.Random) (string, error) {
+	if cfg.NodeID != "" {
+		return cfg.NodeID, nil
+	}
+	if cfg.Storage.Backend == config.Null {
+		return newNodeID(rnd)
+	}
+	name := filepath.Join(cfg.Storage.DataDir, "node-id")
+	if id, err := readSmall(fsys, name); err == nil {
+		return id, nil
+	} else if !errors.Is(err, errAbsent) {
+		return "", err
+	}
+	id, err := newNodeID(rnd)
+	if err != nil {
+		return "", err
+	}
+	return id, writeSmall(fsys, name, id+"\n")
+}
+
+func newNodeID(rnd clock.Random) (string, error) {
+	var b [16]byte
+	rnd.Fill(b[:])
+	id, err := uuid.FromBytes(b[:])
+	if err != nil {
+		return "", err
+	}
+	return "node-" + id.String()[:13], nil
+}
+
+var errAbsent = errors.New("no such file")
+
+func readSmall(fsys vfs.FS, name string) (string, error) {
+	if _, err := fsys.Stat(name); err != nil {
+		return "", errAbsent
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	b := make([]byte, 256)
+	n, err := f.ReadAt(b, 0)
+	if n == 0 {
+		return "", errors.Join(fmt.Errorf("%s is empty; remove it to get a new node id", name), err, f.Close())
+	}
+	return strings.TrimSpace(string(b[:n])), f.Close()
+}
+
+// writeSmall makes a file that is there as a whole or not at all.
+func writeSmall(fsys vfs.FS, name, text string) error {
+	temp := name + ".new"
+	f, err := fsys.Create(temp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write([]byte(text)); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := fsys.Rename(temp, name); err != nil {
+		return err
+	}
+	dir, err := fsys.OpenDir(fsys.PathDir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

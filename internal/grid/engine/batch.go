@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/grid/lane"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+)
+
+// Level is how far an operation has come.
+type Level uint8
+
+// The levels that a single node tells apart.
+const (
+	// Merged: the owner has applied the operation.
+	Merged Level = iota
+
+	// Durable: the operation is in the synced log.
+	Durable
+)
+
+// Batch is a group of operations that one caller waits for together. Operations
+// run in order per key.
+type Batch struct {
+	Ops []records.Op
+
+	// Results holds the outcome of each operation once Done is called without
+	// an error.
+	Results []records.Result
+
+	// Until is the level that Done waits for.
+	Until Level
+
+	// Done is called once. An error matches lane.ErrUnavailable or
+	// records.ErrBusy: it is transient, and any of the operations may or may not
+	// have happened.
+	Done func(b *Batch, err error)
+
+	left atomic.Int32
+	err  atomic.Pointer[error]
+}
+
+// part is the share of one lane in a batch. It outlives a batch that does not
+// wait for durability, so it is never reused.
+type part struct {
+	batch *Batch
+	lane  int
+	lanes int
+	early bool
+}
+
+// Do submits a batch for which the caller has reserved room.
+func (e *Engine) Do(b *Batch) {
+	b.Results = append(b.Results[:0], make([]records.Result, len(b.Ops))...)
+	parts := make([]part, 0, len(e.lanes))
+	for n := range e.lanes {
+		for i := range b.Ops {
+			if e.laneOf(b.Ops[i].Hash) == n {
+				parts = append(parts, part{batch: b, lane: n, lanes: len(e.lanes)})
+				break
+			}
+		}
+	}
+	b.err.Store(nil)
+	b.left.Store(int32(len(parts)))
+	if len(parts) == 0 {
+		b.Done(b, nil)
+		return
+	}
+	for i := range parts {
+		p := &parts[i]
+		if !e.lanes[p.lane].Submit(p) {
+			p.Release(lane.ErrUnavailable)
+		}
+	}
+}
+
+func (e *Engine) laneOf(hash uint32) int { return int(partition.Of(hash)) % len(e.lanes) }
+
+// Writes implements lane.Task.
+func (p *part) Writes() bool { return true }
+
+// Step implements lane.Task.
+func (p *part) Step(v *lane.View) {
+	b := p.batch
+	for i := range b.Ops {
+		op := &b.Ops[i]
+		if int(partition.Of(op.Hash))%p.lanes != p.lane {
+			continue
+		}
+		b.Results[i] = v.Do(op)
+		if b.Results[i].Err == records.ErrBusy {
+			b.fail(records.ErrBusy)
+		}
+	}
+	if b.Until == Merged {
+		p.early = true
+		b.finish()
+	}
+}
+
+// Release implements lane.Task.
+func (p *part) Release(err error) {
+	if p.early {
+		return
+	}
+	if err != nil {
+		p.batch.fail(err)
+	}
+	p.batch.finish()
+}
+
+func (b *Batch) fail(err error) { b.err.CompareAndSwap(nil, &err) }
+
+func (b *Batch) finish() {
+	if b.left.Add(-1) != 0 {
+		return
+	}
+	var err error
+	if p := b.err.Load(); p != nil {
+		err = *p
+	}
+	b.Done(b, err)
+}

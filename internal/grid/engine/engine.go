@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/grid/feed"
+	"github.com/topgunbuild/topgun-go/internal/grid/lane"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
+)
+
+// Log is the log of a node: a log.Log or a log.Null.
+type Log = log.Appender
+
+// Options are the engine's choices. The zero value of every field means its
+// default.
+type Options struct {
+	// Lanes is the number of lanes. Default: the number of processors that Go
+	// uses, at most 64.
+	Lanes int
+
+	// MaxOps and MaxBytes bound the operations of all clients that are under way:
+	// reserved and not yet answered. Defaults 262144 and 256 MiB.
+	MaxOps, MaxBytes int
+
+	// MaxLogBytes bounds the log that a start has to replay. A node whose log is
+	// longer admits no writes until a checkpoint has been made. Default 256 MiB.
+	MaxLogBytes int64
+
+	// Lane holds the choices of each lane.
+	Lane lane.Options
+}
+
+func (o Options) withDefaults() Options {
+	if o.Lanes == 0 {
+		o.Lanes = min(runtime.GOMAXPROCS(0), 64)
+	}
+	if o.MaxOps == 0 {
+		o.MaxOps = 1 << 18
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 256 << 20
+	}
+	if o.MaxLogBytes == 0 {
+		o.MaxLogBytes = 256 << 20
+	}
+	return o
+}
+
+// Engine is the grid of one node; see the package comment.
+type Engine struct {
+	opt   Options
+	clock *lane.Clock
+	log   Log
+	store backing.Store
+	feed  *feed.Feed
+	kinds *records.Kinds
+	lanes []*lane.Lane
+
+	Credit *Credit
+}
+
+// Open loads the durable state of the node from the store and the log.
+// Followers of fd must have joined before the first operation.
+//
+// It fails with an error matching backing.ErrCorrupt, log.ErrCorrupt or
+// log.ErrTruncated when what is on disk does not make one state.
+func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store backing.Store, fd *feed.Feed, opt Options) (*Engine, error) {
+	e := &Engine{
+		opt: opt.withDefaults(), clock: lane.NewClock(node, wall), log: lg, store: store, feed: fd, kinds: &records.Kinds{},
+	}
+	e.Credit = &Credit{maxOps: e.opt.MaxOps, maxBytes: e.opt.MaxBytes}
+	shared := make([]*records.Shared, e.opt.Lanes)
+	for i := range shared {
+		shared[i] = records.NewShared(e.kinds)
+	}
+	var all [partition.Count]*records.Replica
+	own := make([][]*records.Replica, e.opt.Lanes)
+	for id := range all {
+		n := id % e.opt.Lanes
+		all[id] = records.NewReplica(partition.ID(id), shared[n])
+		own[n] = append(own[n], all[id])
+	}
+	l := loader{ctx: ctx, engine: e}
+	if err := l.load(all[:], true); err != nil {
+		return nil, err
+	}
+	for i := range shared {
+		e.lanes = append(e.lanes, lane.New(e.clock, lg, &l, fd, shared[i], own[i], e.opt.Lane))
+	}
+	return e, nil
+}
+
+// Actors are the lanes, to be run or stepped by the caller.
+func (e *Engine) Actors() []*lane.Lane { return e.lanes }
+
+// Clock is the node's hybrid logical clock.
+func (e *Engine) Clock() *lane.Clock { return e.clock }
+
+// Kinds tells what each map holds.
+func (e *Engine) Kinds() *records.Kinds { return e.kinds }
+
+// Durable reports whether the node keeps anything: whether Durable is a level
+// that can be reached.
+func (e *Engine) Durable() bool { return !log.IsNull(e.log) }
+
+// Admit reserves room for operations as Credit.Reserve does. It also refuses
+// while the log is longer than it may be.
+func (e *Engine) Admit(ops, bytes int, wake func()) bool {
+	if e.log.Retained() > e.opt.MaxLogBytes {
+		return e.Credit.wait(wake)
+	}
+	return e.Credit.Reserve(ops, bytes, wake)
+}
+
+// loader brings replicas to the durable state.
+type loader struct {
+	ctx    context.Context
+	engine *Engine
+}
+
+// Load implements lane.Loader.
+func (l *loader) Load(rs []*records.Replica) error {
+	var all [partition.Count]*records.Replica
+	for _, r := range rs {
+		all[r.ID] = r
+	}
+	return l.load(all[:], false)
+}
+
+// load fills the given replicas, indexed by partition; nil entries are left
+// alone. whole says that there are no others, so that the store may be read from
+// end to end.
+func (l *loader) load(all []*records.Replica, whole bool) error {
+	e := l.engine
+	mark, err := e.store.Mark(l.ctx)
+	if err != nil {
+		return fmt.Errorf("read the mark of the store: %w", err)
+	}
+	for id, pos := range mark.Partitions {
+		if r := all[id]; r != nil {
+			r.Advance(pos.Epoch, pos.Seq)
+		}
+	}
+	var latest uint64
+	install := func(row backing.Row) (bool, error) {
+		latest = max(latest, row.Arrival)
+		return true, all[row.Partition].InstallRow(row)
+	}
+	if err := l.scan(all, whole, install); err != nil {
+		return fmt.Errorf("load the store: %w", err)
+	}
+	err = e.log.Replay(log.LSN(mark.LSN), func(_ log.LSN, payload []byte) error {
+		return change.ReadBatch(payload, func(c *change.Record) error {
+			latest = max(latest, records.PackArrival(c.Arrival))
+			if r := all[c.Pos.Partition]; r != nil {
+				return r.InstallRecord(c)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("replay the log from %d: %w", mark.LSN, err)
+	}
+	e.clock.Resume(hlc.Timestamp{Millis: int64(latest >> 16), Counter: 1<<32 - 1})
+	return nil
+}
+
+func (l *loader) scan(all []*records.Replica, whole bool, fn func(backing.Row) (bool, error)) error {
+	e := l.engine
+	if whole {
+		return e.store.Scan(l.ctx, backing.Range{}, fn)
+	}
+	maps, err := e.store.Maps(l.ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range maps {
+		for id, r := range all {
+			if r == nil {
+				continue
+			}
+			if err := e.store.Scan(l.ctx, backing.PartitionRange(m.Tenant, m.Map, partition.ID(id)), fn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

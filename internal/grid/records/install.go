@@ -1,0 +1,231 @@
+package records
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/core/policy"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+	"github.com/topgunbuild/topgun-go/internal/storage/record"
+)
+
+// dirtyKey names a key that the next checkpoint has to write.
+type dirtyKey struct {
+	m    *Map
+	hash uint32
+	key  string
+}
+
+func (r *Replica) markDirty(m *Map, hash uint32, e *record.Entry) {
+	if !e.Dirty() {
+		e.SetDirty(true)
+		r.dirty = append(r.dirty, dirtyKey{m, hash, e.Key()})
+	}
+}
+
+// Dirty is the number of keys that changed since they were last collected.
+func (r *Replica) Dirty() int { return len(r.dirty) }
+
+// Collect appends the rows of the n longest dirty keys to rows and clears their
+// marks; a key that changes again queues up anew behind the others. The rows
+// share the table's immutable bytes. They hold the latest state, whose append
+// may not be durable yet: the caller writes them to the store only once it is.
+func (r *Replica) Collect(rows []backing.Write, n int) []backing.Write {
+	for _, k := range r.dirty[:n] {
+		w := backing.Write{Row: backing.Row{
+			Key:  backing.Key{Map: k.m.Name, Partition: r.ID, Hash: k.hash, Key: k.key},
+			Kind: uint8(k.m.Kind),
+		}}
+		if e := r.tables[k.m].Get(k.hash, k.key); e != nil {
+			e.SetDirty(false)
+			w.Seq, w.Arrival, w.State = e.Seq, e.Arrival, bytesOf(e.State())
+		} else {
+			w.Delete = true
+		}
+		rows = append(rows, w)
+	}
+	if r.dirty = r.dirty[n:]; len(r.dirty) == 0 {
+		r.dirty = nil
+	}
+	return rows
+}
+
+// Redirty marks the key of a collected row again, because the row will not be
+// written. It reports false when the key is dirty anyhow.
+func (r *Replica) Redirty(w *backing.Write) bool {
+	m := r.shared.maps[w.Map]
+	if m == nil {
+		return false
+	}
+	if t := r.tables[m]; t != nil {
+		if e := t.Get(w.Hash, w.Key.Key); e != nil {
+			was := e.Dirty()
+			r.markDirty(m, w.Hash, e)
+			return !was
+		}
+	}
+	if !w.Delete {
+		return false
+	}
+	r.dirty = append(r.dirty, dirtyKey{m, w.Hash, w.Key.Key})
+	return true
+}
+
+// Loads counts how often the replica was dropped.
+func (r *Replica) Loads() int { return r.loads }
+
+// InstallRow takes a row from the store into an empty replica. The row's state
+// is copied.
+func (r *Replica) InstallRow(row backing.Row) error {
+	kind := change.Kind(row.Kind)
+	if err := validate(kind, row.State); err != nil {
+		return fmt.Errorf("map %q, key %q: %w", row.Map, row.Key.Key, err)
+	}
+	m, err := r.shared.open(row.Map, kind)
+	if err != nil {
+		return fmt.Errorf("map %q, key %q is a record of a %s: %w", row.Map, row.Key.Key, kind, err)
+	}
+	t := r.open(m)
+	e := t.Put(row.Hash, row.Key.Key, row.State)
+	e.Seq, e.Arrival = row.Seq, row.Arrival
+	r.seq = max(r.seq, row.Seq)
+	r.sum(m, t, row.Hash, e, true)
+	return nil
+}
+
+// Advance sets the position that the store's checkpoint reaches.
+func (r *Replica) Advance(epoch uint32, seq uint64) {
+	r.Epoch = max(r.Epoch, epoch)
+	r.seq = max(r.seq, seq)
+}
+
+// InstallRecord takes a change from the log. A change that the key's state
+// already covers is skipped, so replay may begin anywhere before the end of the
+// checkpoint.
+func (r *Replica) InstallRecord(c *change.Record) error {
+	if err := validate(c.Kind, bytesOf(c.After)); err != nil {
+		return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
+	}
+	m, err := r.shared.open(c.Map, c.Kind)
+	if err != nil {
+		return fmt.Errorf("map %q, key %q at %s is a record of a %s: %w", c.Map, c.Key, c.Pos, c.Kind, err)
+	}
+	r.seq = max(r.seq, c.Pos.Seq)
+	if !c.Original.IsZero() {
+		r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, c.Pos.Seq)
+	}
+	t := r.open(m)
+	e := t.Get(c.KeyHash, c.Key)
+	if e != nil && e.Seq >= c.Pos.Seq {
+		return nil
+	}
+	isNew := e == nil
+	old := ""
+	if e != nil {
+		old = e.State()
+	}
+	next, err := r.after(c, old)
+	if err != nil {
+		return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
+	}
+	e = t.Put(c.KeyHash, c.Key, next)
+	e.Seq, e.Arrival = c.Pos.Seq, PackArrival(c.Arrival)
+	r.markDirty(m, c.KeyHash, e)
+	r.sum(m, t, c.KeyHash, e, isNew)
+	return nil
+}
+
+// after is the state that a logged change leaves.
+func (r *Replica) after(c *change.Record, old string) ([]byte, error) {
+	if c.Kind != change.KindOR {
+		return bytesOf(c.After), nil
+	}
+	next, _, err := crdt.ORState(old).Merge(r.scratch[:0], crdt.ORState(c.After))
+	if err == nil {
+		r.scratch = next
+	}
+	return next, err
+}
+
+// sum brings the Merkle tree up to an installed entry.
+func (r *Replica) sum(m *Map, t *record.Table, hash uint32, e *record.Entry, isNew bool) {
+	if m.Kind == change.KindRestamp {
+		return
+	}
+	if isNew {
+		m.tree.Update(hash, 0, 0, 1)
+	}
+	if m.Kind == change.KindOR {
+		m.touch(t, hash, e)
+		return
+	}
+	sum := entrySum(m.Kind, e.Key(), e.State())
+	m.tree.Update(hash, e.Sum, sum, 0)
+	e.Sum = sum
+}
+
+// Drop forgets everything the replica holds, and takes it out of the trees.
+func (r *Replica) Drop() {
+	for m, t := range r.tables {
+		if m.Kind != change.KindRestamp {
+			m.settle()
+			t.Ascend(record.Cursor{}, ^uint32(0), func(h uint32, e *record.Entry) bool {
+				m.tree.Update(h, e.Sum, 0, -1)
+				return true
+			})
+		}
+	}
+	clear(r.tables)
+	r.dirty = nil
+	r.seq = 0
+	r.loads++
+}
+
+func entrySum(kind change.Kind, key, state string) uint32 {
+	switch kind {
+	case change.KindLWW:
+		return crdt.LWWHashOf(key, state)
+	case change.KindOR:
+		return crdt.ORState(state).Hash(key)
+	default:
+		return 0
+	}
+}
+
+func validate(kind change.Kind, state []byte) error {
+	s := unsafe.String(unsafe.SliceData(state), len(state))
+	switch kind {
+	case change.KindLWW:
+		return crdt.ValidateLWW(s)
+	case change.KindOR:
+		return crdt.ORState(s).Validate()
+	case change.KindCounter:
+		return crdt.CounterState(s).Validate()
+	case change.KindRestamp:
+		if len(s) != 8 {
+			return fmt.Errorf("%w: re-stamp memory of %d bytes", crdt.ErrCorrupt, len(s))
+		}
+		return nil
+	default:
+		return fmt.Errorf("%w: unknown kind %d", crdt.ErrCorrupt, kind)
+	}
+}
+
+// PackArrival is a timestamp in the form that entries and rows keep: the
+// milliseconds in the upper 48 bits, the counter, at most 65535, in the lower 16.
+func PackArrival(t hlc.Timestamp) uint64 {
+	return uint64(t.Millis)<<16 | uint64(min(t.Counter, 1<<16-1))
+}
+
+func actionOf(v change.Verb) policy.Action {
+	if v == change.Remove || v == change.Drop {
+		return policy.ActionRemove
+	}
+	return policy.ActionWrite
+}
+
+// bytesOf views an immutable string as bytes that nobody may modify.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -1,0 +1,269 @@
+package records
+
+import (
+	"strings"
+
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
+	"github.com/topgunbuild/topgun-go/internal/storage/record"
+)
+
+// maxState bounds the encoded state of one key: 16 MiB. Only OR keys and
+// counters grow; a frame bounds everything else.
+const maxState = 16 << 20
+
+// Replica is one partition on this node; see the package comment.
+type Replica struct {
+	ID    partition.ID
+	Epoch uint32
+
+	seq    uint64
+	shared *Shared
+	tables map[*Map]*record.Table
+	dirty  []dirtyKey
+	loads  int
+
+	// scratch is where a new state is built before the table copies it.
+	scratch, delta []byte
+}
+
+// NewReplica makes the empty replica of a partition.
+func NewReplica(id partition.ID, shared *Shared) *Replica {
+	return &Replica{ID: id, Epoch: 1, shared: shared, tables: map[*Map]*record.Table{}}
+}
+
+// Seq is the position of the last change.
+func (r *Replica) Seq() uint64 { return r.seq }
+
+// Table returns the records of a map, nil when there are none.
+func (r *Replica) Table(m *Map) *record.Table { return r.tables[m] }
+
+// Step carries out one operation, adding what it changed to fx.
+func (r *Replica) Step(now Time, op *Op, fx *Effects) Result {
+	m, err := r.shared.open(op.Map, op.Kind)
+	if err != nil {
+		return Result{Status: Refused, Err: err}
+	}
+	t := r.open(m)
+	switch op.Verb {
+	case change.Put, change.Remove:
+		return r.write(now, m, t, op, fx)
+	case change.Add:
+		return r.add(now, m, t, op, fx)
+	case change.Drop:
+		return r.drop(now, m, t, op, fx)
+	case change.Merge:
+		return r.merge(now, m, t, op, fx)
+	default:
+		return Result{Status: Refused, Err: ErrInvalid}
+	}
+}
+
+func (r *Replica) open(m *Map) *record.Table {
+	t := r.tables[m]
+	if t == nil {
+		t = &record.Table{}
+		r.tables[m] = t
+	}
+	return t
+}
+
+// write merges a last-writer-wins record.
+func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
+	ts := op.TS
+	if op.Verb == change.Remove && ts.IsZero() {
+		ts = now.Stamp()
+	}
+	var original hlc.Timestamp
+	if ts.Millis > now.Sys-hlc.MaxDrift {
+		if r.restamped(m, op, ts) {
+			return r.restampedAgain(t, op)
+		}
+		if hlc.Ahead(now.Sys, ts) {
+			if !r.rememberRestamp(now, m, op, ts) {
+				return Result{Status: Refused, Err: ErrBusy}
+			}
+			original, ts = ts, now.Stamp()
+		}
+	}
+	e := t.Get(op.Hash, op.Key)
+	before := ""
+	if e != nil {
+		before = e.State()
+		if crdt.AcceptLWW(before, ts) <= 0 {
+			return Result{Status: Unchanged}
+		}
+	}
+	if op.Check != nil {
+		if err := checkLWW(op, before); err != nil {
+			return Result{Status: Refused, Err: err}
+		}
+	}
+	fx.saw(ts)
+	r.scratch = crdt.AppendLWW(r.scratch[:0], crdt.LWW{Value: op.Value, TS: ts, TTL: op.TTL})
+	e = r.put(m, t, op.Hash, op.Key, e, r.scratch, now)
+	sum := crdt.LWWHash(op.Key, ts)
+	m.tree.Update(op.Hash, e.Sum, sum, 0)
+	e.Sum = sum
+	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), original))
+	return Result{Status: Applied, Restamped: !original.IsZero(), Stored: e.State()}
+}
+
+func checkLWW(op *Op, before string) error {
+	var old value.Raw
+	if before != "" {
+		was, err := crdt.ParseLWW(before)
+		if err != nil {
+			return err
+		}
+		old = was.Value
+	}
+	action := actionOf(op.Verb)
+	return op.Check.Allow(action, op.Key, old, op.Value)
+}
+
+// add merges one record of an observed-remove map.
+func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
+	rec := crdt.ORRecord{Tag: op.Tag, Value: op.Value, TS: op.TS, TTL: op.TTL, HasTTL: op.HasTTL}
+	e, state := r.or(t, op)
+	if op.Check != nil {
+		if err := op.Check.Allow(actionOf(op.Verb), op.Key, nil, op.Value); err != nil {
+			return Result{Status: Refused, Err: err}
+		}
+	}
+	next, prev, changed, err := state.Add(r.scratch[:0], rec)
+	if err != nil {
+		return Result{Status: Refused, Err: err}
+	}
+	r.scratch = next
+	if !changed {
+		return Result{Status: Unchanged}
+	}
+	if len(next) > maxState {
+		return Result{Status: Refused, Err: ErrTooLarge}
+	}
+	if !hlc.Ahead(now.Sys, op.TS) {
+		fx.saw(op.TS)
+	}
+	before := ""
+	if prev.Tag != "" {
+		before = r.orDelta(prev)
+	}
+	after := r.orDelta(rec)
+	e = r.put(m, t, op.Hash, op.Key, e, next, now)
+	m.touch(t, op.Hash, e)
+	fx.Log = append(fx.Log, r.record(now, m, op, e, before, after, hlc.Timestamp{}))
+	return Result{Status: Applied}
+}
+
+// drop removes one tag of an observed-remove map. A tag that was never seen
+// leaves its tombstone, so that its addition, when it comes, stays removed.
+func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
+	e, state := r.or(t, op)
+	next, removed, live, changed, err := state.Remove(r.scratch[:0], op.Tag, now.Arrival.Millis)
+	if err != nil {
+		return Result{Status: Refused, Err: err}
+	}
+	r.scratch = next
+	if !changed {
+		return Result{Status: Unchanged}
+	}
+	if len(next) > maxState {
+		return Result{Status: Refused, Err: ErrTooLarge}
+	}
+	if op.Check != nil {
+		if err := op.Check.Allow(actionOf(op.Verb), op.Key, removed.Value, nil); err != nil {
+			return Result{Status: Refused, Err: err}
+		}
+	}
+	before := ""
+	if live {
+		before = r.orDelta(removed)
+	}
+	delta, _, _, _, err := crdt.ORState("").Remove(r.delta[:0], op.Tag, now.Arrival.Millis)
+	if err != nil {
+		return Result{Status: Refused, Err: err}
+	}
+	r.delta = delta
+	after := string(delta)
+	e = r.put(m, t, op.Hash, op.Key, e, next, now)
+	m.touch(t, op.Hash, e)
+	fx.Log = append(fx.Log, r.record(now, m, op, e, before, after, hlc.Timestamp{}))
+	return Result{Status: Applied}
+}
+
+func (r *Replica) or(t *record.Table, op *Op) (*record.Entry, crdt.ORState) {
+	e := t.Get(op.Hash, op.Key)
+	if e == nil {
+		return nil, ""
+	}
+	return e, crdt.ORState(e.State())
+}
+
+// orDelta is the state of a set that holds nothing but rec.
+func (r *Replica) orDelta(rec crdt.ORRecord) string {
+	b, _, _, err := crdt.ORState("").Add(r.delta[:0], rec)
+	if err != nil {
+		// rec was accepted by, or read from, a valid state.
+		panic("records: " + err.Error())
+	}
+	r.delta = b
+	return string(b)
+}
+
+// merge merges a PN counter.
+func (r *Replica) merge(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
+	e := t.Get(op.Hash, op.Key)
+	before := ""
+	if e != nil {
+		before = e.State()
+	}
+	next, changed, err := crdt.CounterState(before).Merge(r.scratch[:0], op.Counter)
+	if err != nil {
+		return Result{Status: Refused, Err: err}
+	}
+	r.scratch = next
+	if !changed {
+		return Result{Status: Unchanged}
+	}
+	if len(next) > maxState {
+		return Result{Status: Refused, Err: ErrTooLarge}
+	}
+	if op.Check != nil {
+		if err := op.Check.Allow(actionOf(op.Verb), op.Key, nil, nil); err != nil {
+			return Result{Status: Refused, Err: err}
+		}
+	}
+	e = r.put(m, t, op.Hash, op.Key, e, next, now)
+	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), hlc.Timestamp{}))
+	return Result{Status: Applied}
+}
+
+// put stores a state under the next position and marks it for the checkpoint.
+func (r *Replica) put(m *Map, t *record.Table, hash uint32, key string, e *record.Entry, state []byte, now Time) *record.Entry {
+	if e == nil {
+		e = t.Put(hash, key, state)
+		if m.Kind != change.KindRestamp {
+			m.tree.Update(hash, 0, 0, 1)
+		}
+	} else {
+		t.Update(e, state)
+	}
+	r.seq++
+	e.Seq = r.seq
+	e.Arrival = PackArrival(now.Arrival)
+	r.markDirty(m, hash, e)
+	return e
+}
+
+func (r *Replica) record(now Time, m *Map, op *Op, e *record.Entry, before, after string, original hlc.Timestamp) change.Record {
+	return change.Record{
+		Pos: change.Position{Partition: r.ID, Epoch: r.Epoch, Seq: e.Seq},
+		Map: m.Name, Key: e.Key(), KeyHash: op.Hash, Kind: m.Kind, Verb: op.Verb, Tag: strings.Clone(op.Tag),
+		Before: before, After: after,
+		Arrival: now.Arrival, Original: original, Author: op.Author, Request: op.Request,
+	}
+}

@@ -1,0 +1,114 @@
+package maps
+
+import (
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/service"
+)
+
+// answer builds the frames that a finished batch is answered with: the records
+// that were re-stamped, a rejection for each refused operation, and the
+// acknowledgement that covers them all.
+func (j *job) answer() []service.Frame {
+	var frames []service.Frame
+	var applied, unchanged, refused int
+	for _, at := range j.place {
+		if at < 0 {
+			refused++
+			continue
+		}
+		switch r := &j.Results[at]; {
+		case r.Err != nil:
+			refused++
+			j.refused = append(j.refused, refusal{j.Ops[at].Request, r.Err})
+		case r.Status == records.Applied:
+			applied++
+		default:
+			unchanged++
+		}
+		if r := &j.Results[at]; r.Restamped {
+			frames = append(frames, echo(&j.Ops[at], r.Stored))
+		}
+	}
+	count := j.service.metrics.ops
+	count.WithLabelValues("applied").Add(float64(applied))
+	count.WithLabelValues("unchanged").Add(float64(unchanged))
+	count.WithLabelValues("refused").Add(float64(refused))
+	for _, r := range j.refused {
+		frames = append(frames, rejection(r)...)
+	}
+	if id := j.lastID(); id != "" {
+		frames = append(frames, service.Frame{Head: wire.AppendOpAck(make([]byte, 0, 96), id, j.level, j.results())})
+	}
+	return frames
+}
+
+// lastID is the id that the acknowledgement repeats. Operations without an id
+// cannot be acknowledged.
+func (j *job) lastID() string {
+	for i := len(j.ids) - 1; i >= 0; i-- {
+		if j.ids[i] != "" {
+			return j.ids[i]
+		}
+	}
+	return ""
+}
+
+// results lists the outcomes when somebody wants to know: when a write concern
+// was asked for, or when something was refused.
+func (j *job) results() []wire.OpResult {
+	if !j.verbose && len(j.refused) == 0 {
+		return nil
+	}
+	why := make(map[string]error, len(j.refused))
+	for _, r := range j.refused {
+		why[r.id] = r.err
+	}
+	var out []wire.OpResult
+	for i, id := range j.ids {
+		at := j.place[i]
+		failed := at < 0 || j.Results[at].Err != nil
+		switch {
+		case failed:
+			out = append(out, wire.OpResult{OpID: id, AchievedLevel: wire.FireAndForget, Error: why[id].Error()})
+		case j.verbose:
+			out = append(out, wire.OpResult{OpID: id, Success: true, AchievedLevel: j.level})
+		}
+	}
+	return out
+}
+
+// rejection is OP_REJECTED, and behind it the ERROR that older tools look for
+// when access was denied.
+func rejection(r refusal) []service.Frame {
+	code := service.CodeOf(r.err)
+	frames := []service.Frame{{Head: wire.Append(nil, &wire.OpRejected{
+		OpID: r.id, Reason: reason(code, r.err), Code: int64(code.Number()),
+	})}}
+	if code == wire.CodeForbidden {
+		e := &service.Error{Code: code, Text: r.err.Error(), Type: wire.TypeOpBatch, Request: r.id}
+		frames = append(frames, service.Frame{Head: wire.Append(nil, e.Message())})
+	}
+	return frames
+}
+
+// reason leads with the code's name, which programs can look for.
+func reason(code wire.Code, err error) string {
+	return code.Name() + ": " + err.Error()
+}
+
+// echo tells a writer what its re-stamped record was stored as (protocol 01
+// §3.2).
+func echo(op *records.Op, stored string) service.Frame {
+	e := &wire.ServerEvent{Event: wire.Event{MapName: op.Map, EventType: wire.EventPut, Key: op.Key}}
+	r, err := crdt.ParseLWW(stored)
+	if err != nil {
+		return service.Frame{}
+	}
+	if r.Tombstone() {
+		e.EventType = wire.EventRemove
+	}
+	e.Record = wire.Some(wire.LWWRecord{Value: r.Value, Timestamp: r.TS, TTL: r.TTL})
+	return service.Frame{Head: wire.Append(nil, e)}
+}

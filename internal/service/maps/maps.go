@@ -1,0 +1,200 @@
+package maps
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/service"
+)
+
+// Service carries out operations on maps.
+type Service struct {
+	engine  *engine.Engine
+	clock   clock.Clock
+	limits  service.Limits
+	metrics *metrics
+	late    late
+	pool    sync.Pool
+}
+
+type metrics struct {
+	ops     *prometheus.CounterVec
+	latency prometheus.Histogram
+}
+
+// New makes the service.
+func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim service.Limits) *Service {
+	m := &metrics{
+		ops: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "topgun_operations_total", Help: "Operations of clients, by what became of them.",
+		}, []string{"outcome"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "topgun_operation_batch_seconds",
+			Help:    "Time from the decoded frame of operations to its acknowledgement.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
+		}),
+	}
+	reg.MustRegister(m.ops, m.latency)
+	return &Service{
+		engine: e, clock: clk, limits: lim.WithDefaults(), metrics: m,
+		late: late{jobs: map[*deadline]struct{}{}},
+		pool: sync.Pool{New: func() any { return new(job) }},
+	}
+}
+
+// Handles implements service.Service.
+func (s *Service) Handles() []wire.Type {
+	return []wire.Type{wire.TypeOpBatch, wire.TypeClientOpMessage}
+}
+
+// Leave implements service.Service. What a session has sent is carried out
+// whether it stays to hear so or not.
+func (s *Service) Leave(*service.Caller) {}
+
+// Handle implements service.Service.
+func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
+	switch m := m.(type) {
+	case *wire.OpBatch:
+		return s.submit(c, m.Ops, m.WriteConcern, m.Timeout, size)
+	case *wire.ClientOpMessage:
+		return s.submit(c, []wire.ClientOp{m.ClientOp}, "", 0, size)
+	}
+	return nil
+}
+
+// job is one frame of operations under way.
+type job struct {
+	engine.Batch
+
+	service *Service
+	caller  *service.Caller
+	ticket  *service.Ticket
+	start   time.Time
+	size    int
+	count   int // operations in the frame
+	late    *deadline
+
+	// ids are those of the operations, in the order of the frame; place is the
+	// index in the batch, or -1 for an operation that was refused at the door.
+	ids     []string
+	place   []int
+	refused []refusal
+
+	verbose bool // a write concern was asked for, so results are reported
+	level   wire.WriteConcern
+}
+
+// refusal is an operation that will never be carried out.
+type refusal struct {
+	id  string
+	err error
+}
+
+func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.WriteConcern, timeout int64, size int) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	if c.Acks.Full() {
+		return service.ErrBusy
+	}
+	if !s.engine.Admit(len(ops), size, c.Wake) {
+		return service.ErrBusy
+	}
+	j := s.pool.Get().(*job)
+	j.service, j.caller, j.start, j.size, j.count = s, c, s.clock.Now(), size, len(ops)
+	j.ticket = c.Acks.Take()
+	j.fill(ops, concern)
+	j.Done = j.done
+	j.late = s.watch(j, timeout)
+	s.engine.Do(&j.Batch)
+	return nil
+}
+
+// fill admits the operations and settles what the batch waits for: the
+// strongest concern of its operations.
+func (j *job) fill(ops []wire.ClientOp, concern wire.WriteConcern) {
+	s := j.service
+	j.level, j.verbose = wire.Applied, false
+	j.Until = engine.Merged
+	for i := range ops {
+		op := &ops[i]
+		j.ids = append(j.ids, op.ID)
+		want := op.WriteConcern
+		if want == "" {
+			want = concern
+		}
+		if want != "" {
+			j.verbose = true
+		}
+		if want == "" || want == wire.Persisted {
+			if s.engine.Durable() {
+				j.Until, j.level = engine.Durable, wire.Persisted
+			}
+		}
+		if err := j.admit(op, want); err != nil {
+			j.place = append(j.place, -1)
+			j.refused = append(j.refused, refusal{op.ID, err})
+			continue
+		}
+		j.place = append(j.place, len(j.Ops)-1)
+	}
+}
+
+// admit adds one operation to the batch, or says why it is refused.
+func (j *job) admit(op *wire.ClientOp, want wire.WriteConcern) error {
+	s := j.service
+	switch {
+	case want == wire.Replicated:
+		return &service.Error{Code: wire.CodeWriteConcernUnavailable, Text: "REPLICATED needs a second member and this node is alone; ask for PERSISTED or APPLIED"}
+	case want == wire.Persisted && !s.engine.Durable():
+		return &service.Error{Code: wire.CodeWriteConcernUnavailable, Text: "PERSISTED needs storage and this node keeps none; ask for APPLIED"}
+	}
+	j.Ops = append(j.Ops, records.Op{})
+	out := &j.Ops[len(j.Ops)-1]
+	err := translate(j.caller, op, out)
+	if err == nil {
+		err = s.limits.Admit(out)
+	}
+	if err != nil {
+		j.Ops = j.Ops[:len(j.Ops)-1]
+	}
+	return err
+}
+
+// done runs on a lane, once the batch has come as far as it waits for.
+func (j *job) done(_ *engine.Batch, err error) {
+	s := j.service
+	j.late.stop()
+	s.engine.Credit.Return(j.count, j.size)
+	s.metrics.latency.Observe(s.clock.Now().Sub(j.start).Seconds())
+	if err != nil {
+		s.metrics.ops.WithLabelValues("unavailable").Add(float64(j.count))
+		j.ticket.Fail(&service.Error{
+			Code: service.CodeOf(err), Type: wire.TypeOpBatch, Request: j.ids[len(j.ids)-1],
+			Text: fmt.Sprintf("the operations were not stored and have to be sent again: %v", err),
+		}, &service.CloseError{Code: wire.CloseTryAgainLater})
+	} else {
+		j.ticket.Resolve(j.answer()...)
+	}
+	s.recycle(j)
+}
+
+func (s *Service) recycle(j *job) {
+	clear(j.Ops)
+	clear(j.Results)
+	clear(j.ids)
+	clear(j.refused)
+	j.Ops, j.Results = j.Ops[:0], j.Results[:0]
+	j.ids, j.place, j.refused = j.ids[:0], j.place[:0], j.refused[:0]
+	j.caller, j.ticket, j.late = nil, nil, nil
+	if cap(j.Ops) <= 1024 {
+		s.pool.Put(j)
+	}
+}

@@ -1,0 +1,114 @@
+package service
+
+import "sync"
+
+// Order releases the answers of one session in the order of its requests,
+// whatever the order in which they become ready. An acknowledgement covers all
+// operations before it, so it must not leave before theirs are known (law 3,
+// ACK-CUMULATIVE).
+type Order struct {
+	out   Outbox
+	limit int
+	freed func()
+
+	mu     sync.Mutex
+	queue  []*Ticket
+	full   bool
+	failed bool
+	empty  func()
+}
+
+// NewOrder makes the order of one session. At most limit tickets are out at a
+// time; freed is called, from any goroutine, when there is room after Full had
+// said that there is none.
+func NewOrder(out Outbox, limit int, freed func()) *Order {
+	return &Order{out: out, limit: limit, freed: freed}
+}
+
+// Ticket is the place of one request in the order.
+type Ticket struct {
+	order  *Order
+	frames []Frame
+	done   bool
+}
+
+// Take gives the next place. The caller has asked Full before.
+func (o *Order) Take() *Ticket {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t := &Ticket{order: o}
+	o.queue = append(o.queue, t)
+	return t
+}
+
+// Full reports whether Take would give nothing; freed is then called when that
+// has changed.
+func (o *Order) Full() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.full = len(o.queue) >= o.limit
+	return o.full
+}
+
+// Resolve gives the ticket its answer, which is sent once everything before it
+// is. It is called once; no frames are a legal answer.
+func (t *Ticket) Resolve(frames ...Frame) {
+	o := t.order
+	o.mu.Lock()
+	t.frames, t.done = frames, true
+	n := 0
+	for n < len(o.queue) && o.queue[n].done {
+		if !o.failed {
+			for _, f := range o.queue[n].frames {
+				o.out.Send(f)
+			}
+		}
+		n++
+	}
+	rest := copy(o.queue, o.queue[n:])
+	clear(o.queue[rest:])
+	o.queue = o.queue[:rest]
+	freed := n > 0 && o.full
+	if freed {
+		o.full = false
+	}
+	var empty func()
+	if len(o.queue) == 0 {
+		empty, o.empty = o.empty, nil
+	}
+	o.mu.Unlock()
+	if freed {
+		o.freed()
+	}
+	if empty != nil {
+		empty()
+	}
+}
+
+// WhenEmpty calls fn once no place is out, perhaps at once.
+func (o *Order) WhenEmpty(fn func()) {
+	o.mu.Lock()
+	if len(o.queue) > 0 {
+		o.empty = fn
+		o.mu.Unlock()
+		return
+	}
+	o.mu.Unlock()
+	fn()
+}
+
+// Fail gives up the ticket for a transient reason: its operations stay with the
+// client. Nothing behind it may be acknowledged any more, so the session ends
+// after saying why; the client comes back and sends them again.
+func (t *Ticket) Fail(e *Error, why *CloseError) {
+	o := t.order
+	o.mu.Lock()
+	first := !o.failed
+	o.failed = true
+	o.mu.Unlock()
+	if first {
+		o.out.Send(Frame{Head: e.Message().AppendTo(nil)})
+		o.out.Close(why)
+	}
+	t.Resolve()
+}

@@ -1,0 +1,151 @@
+package query
+
+import "slices"
+
+// window is the beginning of a plan's result: all rows that match, in order, up
+// to a few more than are shown.
+//
+// Invariant: rows are the first len(rows) of all matching rows. If cut is false
+// they are all there are.
+type window struct {
+	plan *plan
+	rows []*row
+	byID map[string]*row
+	cut  bool
+}
+
+// update is one step of what a client has to do to its rows.
+type update struct {
+	kind changeKind
+	row  *row
+}
+
+type changeKind uint8
+
+const (
+	enter changeKind = iota
+	replace
+	leave
+)
+
+func newWindow(p *plan) *window { return &window{plan: p, byID: map[string]*row{}} }
+
+// reserve is how many rows a window holds beyond those it shows.
+func (w *window) reserve() int { return max(16, min(w.plan.limit/4, 1024)) }
+
+// shown are the rows that clients see.
+func (w *window) shown() []*row { return w.rows[:min(len(w.rows), w.plan.limit)] }
+
+// more reports whether rows match that clients do not see.
+func (w *window) more() bool { return w.cut || len(w.rows) > w.plan.limit }
+
+// short reports whether rows may be missing from those shown, so that the
+// window has to be filled by a scan.
+func (w *window) short() bool { return w.cut && len(w.rows) < w.plan.limit }
+
+// set makes the row of key the given one, nil for none, and appends to ups what
+// that changes in the rows shown. When the window is short afterwards ups is
+// meaningless: the caller scans and compares.
+func (w *window) set(key string, next *row, ups []update) []update {
+	old := w.byID[key]
+	if old == nil && next == nil {
+		return ups
+	}
+	from, to := -1, -1
+	var pushed *row // shown before, and not any more
+	if n := w.plan.limit; len(w.rows) >= n && n > 0 {
+		pushed = w.rows[n-1]
+	}
+	if old != nil {
+		from = w.find(old)
+		w.rows = slices.Delete(w.rows, from, from+1)
+		delete(w.byID, key)
+	}
+	if next != nil {
+		if to = w.place(next); to == len(w.rows) && w.cut {
+			to = -1 // behind what the window knows
+		} else {
+			w.rows = slices.Insert(w.rows, to, next)
+			w.byID[key] = next
+			w.trim()
+		}
+	}
+	return w.difference(from, to, old, next, pushed, ups)
+}
+
+// difference says what moving a row from one place to another, -1 for none,
+// changes in the rows shown.
+func (w *window) difference(from, to int, old, next, pushed *row, ups []update) []update {
+	limit := w.plan.limit
+	was, is := from >= 0 && from < limit, to >= 0 && to < limit
+	switch {
+	case was && is:
+		return append(ups, update{replace, next})
+	case was:
+		ups = append(ups, update{leave, old})
+		if len(w.rows) >= limit {
+			ups = append(ups, update{enter, w.rows[limit-1]})
+		}
+	case is:
+		if pushed != nil {
+			ups = append(ups, update{leave, pushed})
+		}
+		ups = append(ups, update{enter, next})
+	}
+	return ups
+}
+
+func (w *window) trim() {
+	limit := w.plan.limit + w.reserve()
+	for len(w.rows) > limit {
+		last := w.rows[len(w.rows)-1]
+		delete(w.byID, last.key)
+		w.rows[len(w.rows)-1] = nil
+		w.rows = w.rows[:len(w.rows)-1]
+		w.cut = true
+	}
+}
+
+// place is where a row belongs.
+func (w *window) place(r *row) int {
+	i, _ := slices.BinarySearchFunc(w.rows, r, w.plan.compare)
+	return i
+}
+
+// find is where a row of the window is.
+func (w *window) find(r *row) int {
+	i, found := slices.BinarySearchFunc(w.rows, r, w.plan.compare)
+	if !found {
+		// The order of two values never changes, so this cannot happen; a linear
+		// search would hide it.
+		panic("query: a row of the window is not in its place")
+	}
+	return i
+}
+
+// compareShown appends what turns the rows of before into those of w.
+func (w *window) compareShown(before []*row, ups []update) []update {
+	old := make(map[string]*row, len(before))
+	for _, r := range before {
+		old[r.key] = r
+	}
+	now := w.shown()
+	keep := make(map[string]bool, len(now))
+	for _, r := range now {
+		keep[r.key] = true
+	}
+	for _, r := range before {
+		if !keep[r.key] {
+			ups = append(ups, update{leave, r})
+		}
+	}
+	for _, r := range now {
+		switch was := old[r.key]; {
+		case was == nil:
+			ups = append(ups, update{enter, r})
+		case was.state != r.state:
+			ups = append(ups, update{replace, r})
+		}
+	}
+	return ups
+}

@@ -1,0 +1,12 @@
+// Package sync brings replicas of maps up to date by comparing Merkle trees:
+// SYNC_INIT and its kin for LWW maps, ORMAP_SYNC_INIT and its kin for OR maps.
+//
+// Every request is answered from the state of the moment. A walk that spans many
+// requests may so see changes in its midst; it converges all the same, and a
+// session that has begun one also receives the changes that follow (see
+// Follower).
+//
+// The trees are kept by the lanes as records change; a request adds up the
+// leaves below the path that it asks for, and reads records of one leaf only.
+// The cost of a reconnect is in proportion to the leaves that differ.
+package sync

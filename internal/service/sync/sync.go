@@ -1,0 +1,222 @@
+package sync
+
+import (
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/merkle"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/service"
+)
+
+// Follower makes a session a recipient of a map's changes.
+type Follower interface {
+	Follow(c *service.Caller, mapName string) error
+}
+
+// Service answers requests for synchronisation.
+type Service struct {
+	engine   *engine.Engine
+	follower Follower
+	limits   service.Limits
+}
+
+// New makes the service.
+func New(e *engine.Engine, f Follower, lim service.Limits) *Service {
+	return &Service{e, f, lim.WithDefaults()}
+}
+
+// Handles implements service.Service.
+func (s *Service) Handles() []wire.Type {
+	return []wire.Type{
+		wire.TypeSyncInit, wire.TypeMerkleReqBucket,
+		wire.TypeORMapSyncInit, wire.TypeORMapMerkleReqBucket, wire.TypeORMapDiffRequest, wire.TypeORMapPushDiff,
+	}
+}
+
+// Leave implements service.Service.
+func (s *Service) Leave(*service.Caller) {}
+
+// Handle implements service.Service.
+func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
+	switch m := m.(type) {
+	case *wire.SyncInit:
+		return s.begin(c, m.MapName, change.KindLWW)
+	case *wire.ORMapSyncInit:
+		return s.begin(c, m.MapName, change.KindOR)
+	case *wire.MerkleReqBucket:
+		return s.bucket(c, m.MapName, m.Path, change.KindLWW)
+	case *wire.ORMapMerkleReqBucket:
+		return s.bucket(c, m.MapName, m.Path, change.KindOR)
+	case *wire.ORMapDiffRequest:
+		return s.diff(c, m)
+	case *wire.ORMapPushDiff:
+		return s.push(c, m, size)
+	}
+	return nil
+}
+
+// begin answers with the root. A map that is unknown, reserved, or of another
+// kind has the root of an empty one: the protocol knows no other answer.
+func (s *Service) begin(c *service.Caller, mapName string, kind change.Kind) error {
+	if !records.Reserved(mapName) {
+		if err := s.follower.Follow(c, mapName); err != nil {
+			return err
+		}
+	}
+	s.tree(mapName, "", kind, func(t *merkle.Tree, err error) {
+		if err != nil {
+			s.unavailable(c, err)
+			return
+		}
+		now := s.engine.Clock().Now()
+		if kind == change.KindOR {
+			c.Send(&wire.ORMapSyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now})
+			return
+		}
+		c.Send(&wire.SyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now})
+	})
+	return nil
+}
+
+func (s *Service) tree(mapName, path string, kind change.Kind, done func(*merkle.Tree, error)) {
+	if records.Reserved(mapName) || s.engine.Kinds().Of(mapName) != kind {
+		done(&merkle.Tree{}, nil)
+		return
+	}
+	s.engine.Tree(mapName, path, done)
+}
+
+// unavailable ends the session: what it asked for has no other answer, and it
+// asks again when it comes back.
+func (s *Service) unavailable(c *service.Caller, err error) {
+	c.Send((&service.Error{Code: service.CodeOf(err), Text: err.Error()}).Message())
+	c.Out.Close(&service.CloseError{Code: wire.CloseTryAgainLater})
+}
+
+// bucket answers with what is below a path: children, or the records of a leaf.
+func (s *Service) bucket(c *service.Caller, mapName, path string, kind change.Kind) error {
+	leaf, _, ok := merkle.Range(path)
+	if !ok {
+		return &service.Error{Code: wire.CodeInvalidField, Text: "the path is not made of at most three lower-case hex digits", Request: mapName}
+	}
+	if len(path) == merkle.Depth {
+		s.leaf(c, mapName, path, leaf, kind)
+		return nil
+	}
+	s.tree(mapName, path, kind, func(t *merkle.Tree, err error) {
+		if err != nil {
+			s.unavailable(c, err)
+			return
+		}
+		var b wire.Buckets
+		if kind == change.KindOR && len(path) < merkle.Depth-1 {
+			// The client looks only at digits that are listed, so list them all:
+			// it then finds what only it has (protocol 02 §5.2).
+			for digit := range 16 {
+				b.Set(digit, 0)
+			}
+		}
+		for _, child := range t.Children(path) {
+			b.Set(digit(child.Digit), child.Hash)
+		}
+		if kind == change.KindOR {
+			c.Send(&wire.ORMapSyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
+			return
+		}
+		c.Send(&wire.SyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
+	})
+	return nil
+}
+
+// digit is the value of a lower-case hexadecimal digit.
+func digit(c byte) int {
+	if c >= 'a' {
+		return int(c-'a') + 10
+	}
+	return int(c - '0')
+}
+
+func (s *Service) leaf(c *service.Caller, mapName, path string, leaf uint16, kind change.Kind) {
+	done := func(rows []engine.Row, err error) {
+		if err != nil {
+			s.unavailable(c, err)
+			return
+		}
+		if kind == change.KindOR {
+			c.Send(&wire.ORMapSyncRespLeaf{MapName: mapName, Path: path, Entries: entries(rows)})
+			return
+		}
+		c.Send(&wire.SyncRespLeaf{MapName: mapName, Path: path, Records: keyed(rows)})
+	}
+	if records.Reserved(mapName) || s.engine.Kinds().Of(mapName) != kind {
+		done(nil, nil)
+		return
+	}
+	s.engine.Leaf(mapName, leaf, done)
+}
+
+func keyed(rows []engine.Row) []wire.KeyedRecord {
+	out := make([]wire.KeyedRecord, 0, len(rows))
+	for i := range rows {
+		r, err := crdt.ParseLWW(rows[i].State)
+		if err != nil {
+			continue // of another kind; see begin
+		}
+		out = append(out, wire.KeyedRecord{Key: rows[i].Key, Record: wire.LWWRecord{Value: r.Value, Timestamp: r.TS, TTL: r.TTL}})
+	}
+	return out
+}
+
+func entries(rows []engine.Row) []wire.ORMapEntry {
+	out := make([]wire.ORMapEntry, 0, len(rows))
+	for i := range rows {
+		out = append(out, entry(rows[i].Key, crdt.ORState(rows[i].State)))
+	}
+	return out
+}
+
+// entry is a key with its live records and its tombstones. A key without live
+// records has an entry too: that is how its removal reaches replicas.
+func entry(key string, state crdt.ORState) wire.ORMapEntry {
+	e := wire.ORMapEntry{Key: key}
+	for r := range state.Records() {
+		e.Records = append(e.Records, wire.ORRecord{
+			Value: r.Value, Timestamp: r.TS, Tag: r.Tag, TTL: wire.Opt[int64]{Value: r.TTL, Set: r.HasTTL},
+		})
+	}
+	for tag := range state.Tombstones() {
+		e.Tombstones = append(e.Tombstones, tag)
+	}
+	return e
+}
+
+// diff answers with the entries of some keys; a key that is unknown has an
+// empty one.
+func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
+	resp := &wire.ORMapDiffResponse{MapName: m.MapName, Entries: make([]wire.ORMapEntry, len(m.Keys))}
+	for i, key := range m.Keys {
+		resp.Entries[i].Key = key
+	}
+	if len(m.Keys) == 0 || records.Reserved(m.MapName) || s.engine.Kinds().Of(m.MapName) != change.KindOR {
+		c.Send(resp)
+		return nil
+	}
+	g := engine.NewGather(len(m.Keys), func(err error) {
+		if err != nil {
+			s.unavailable(c, err)
+			return
+		}
+		c.Send(resp)
+	})
+	for i, key := range m.Keys {
+		s.engine.Get(m.MapName, key, func(state string, ok bool, err error) {
+			if ok {
+				resp.Entries[i] = entry(key, crdt.ORState(state))
+			}
+			g.Done(err)
+		})
+	}
+	return nil
+}

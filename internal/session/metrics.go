@@ -1,0 +1,33 @@
+package session
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics counts what sessions do with frames.
+type Metrics struct {
+	// Frames counts frames by what became of them: handled, malformed,
+	// unknown_type, refused, unauthenticated, ignored.
+	Frames *prometheus.CounterVec
+
+	// Parked counts how often a session had to wait, by reason: busy, rate.
+	Parked *prometheus.CounterVec
+
+	// AuthFailures counts tokens that were refused.
+	AuthFailures prometheus.Counter
+}
+
+// NewMetrics makes and registers the metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		Frames: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "topgun_session_frames_total", Help: "Frames received, by what became of them.",
+		}, []string{"outcome"}),
+		Parked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "topgun_session_parked_total", Help: "Times a session was not read because it had to wait.",
+		}, []string{"reason"}),
+		AuthFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "topgun_session_auth_failures_total", Help: "Tokens that were refused.",
+		}),
+	}
+	reg.MustRegister(m.Frames, m.Parked, m.AuthFailures)
+	return m
+}

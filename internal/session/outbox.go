@@ -1,0 +1,88 @@
+package session
+
+import (
+	"sync"
+
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/service"
+)
+
+// outbox is the bounded queue of frames to one client.
+type outbox struct {
+	limit  int
+	notify func()
+
+	mu     sync.Mutex
+	frames []service.Frame
+	bytes  int
+	closed bool // nothing more is taken
+	why    *service.CloseError
+}
+
+// Send implements service.Outbox. A client that has not read for so long that
+// the queue would exceed its limit is closed; one message always fits.
+func (o *outbox) Send(f service.Frame) {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return
+	}
+	if o.bytes > 0 && o.bytes+f.Len() > o.limit {
+		o.closed = true
+		o.why = &service.CloseError{Code: wire.CloseSlowConsumer}
+		clear(o.frames)
+		o.frames, o.bytes = o.frames[:0], 0
+		o.mu.Unlock()
+		o.notify()
+		return
+	}
+	o.frames = append(o.frames, f)
+	o.bytes += f.Len()
+	first := len(o.frames) == 1
+	o.mu.Unlock()
+	if first {
+		o.notify()
+	}
+}
+
+// Close implements service.Outbox. The first reason counts.
+func (o *outbox) Close(why *service.CloseError) {
+	o.mu.Lock()
+	was := o.closed
+	if !was {
+		o.closed, o.why = true, why
+	}
+	o.mu.Unlock()
+	if !was {
+		o.notify()
+	}
+}
+
+// take moves frames to dst until they make maxBytes, and reports how the session
+// ends once it has been closed.
+func (o *outbox) take(dst []service.Frame, maxBytes int) ([]service.Frame, *service.CloseError) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, size := 0, 0
+	for n < len(o.frames) && (n == 0 || size < maxBytes) {
+		size += o.frames[n].Len()
+		n++
+	}
+	dst = append(dst, o.frames[:n]...)
+	rest := copy(o.frames, o.frames[n:])
+	clear(o.frames[rest:])
+	o.frames = o.frames[:rest]
+	o.bytes -= size
+	if rest == 0 && cap(o.frames) > 64 {
+		o.frames = nil // an idle connection holds no memory
+	}
+	return dst, o.why
+}
+
+// drop forgets everything; the socket is gone.
+func (o *outbox) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	o.frames, o.bytes = nil, 0
+}
