@@ -31,4 +31,3 @@ func main() {
 	p := process{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(run(ctx, p, app.Run))
 }
-
