@@ -17,9 +17,6 @@ import (
 // The encoding is a condition as Parse takes it, except that Parse refuses the
 // references which only policies can write. A nil node is like an empty and.
 func Canonical(node *Node) []byte {
-	if node == nil {
-		node = Constant(true)
-	}
 	return canonicalize(node).bytes
 }
 
@@ -31,6 +28,9 @@ type canonical struct {
 }
 
 func canonicalize(n *Node) canonical {
+	if n == nil {
+		n = Constant(true)
+	}
 	if !n.Op.logical() {
 		return canonical{bytes: appendLeaf(nil, n)}
 	}

@@ -29,15 +29,15 @@ func compileRegex(pattern value.Raw) (*regexp.Regexp, *Error) {
 // regexCost counts the characters and operators of a regex with its repetitions
 // written out. It stops counting a little above MaxRegexCost.
 func regexCost(re *syntax.Regexp) int {
-	cost := 1 + len(re.Rune)
-	if re.Op == syntax.OpCharClass {
-		cost = 1 // one step of a match, however many ranges
+	if re.Op == syntax.OpLiteral {
+		return len(re.Rune)
 	}
+	cost := 0
 	for _, sub := range re.Sub {
 		cost += regexCost(sub)
 	}
 	if re.Op == syntax.OpRepeat {
-		cost *= max(re.Min, re.Max) + 1
+		cost *= max(re.Min, re.Max, 1)
 	}
-	return min(cost, MaxRegexCost+1)
+	return min(cost+1, MaxRegexCost+1)
 }

@@ -61,7 +61,7 @@ func Map(depth int) *rapid.Generator[map[string]any] {
 
 // Encode encodes v in one of its forms: numbers as integers or floats of any
 // width that holds them, headers of any width, map entries in any order and
-// sometimes with an outdated one of the same key before them.
+// sometimes with an outdated nil of the same key before them.
 func Encode(t *rapid.T, v any) value.Raw { return encode(t, nil, v) }
 
 func encode(t *rapid.T, dst []byte, v any) []byte {
@@ -156,7 +156,7 @@ func encodeMap(t *rapid.T, dst []byte, v map[string]any) []byte {
 	}
 	dst = encodeCount(t, dst, n, 0x80, 0xde)
 	if outdated {
-		dst = value.AppendStr(encode(t, dst, keys[len(keys)-1]), "outdated")
+		dst = value.AppendNil(encode(t, dst, keys[len(keys)-1]))
 	}
 	for _, k := range keys {
 		dst = encode(t, encode(t, dst, k), v[k])
