@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,8 +23,8 @@ type Listeners struct {
 
 // Listen opens host and port; port 0 lets the system pick one. The host
 // "localhost" is both 127.0.0.1 and ::1 on the same port, or the one of them
-// that the machine has; an empty host is every address; any other is opened
-// as given. The caller owns the listeners.
+// that the machine has; an empty host is every address of both families; any
+// other is opened as given. The caller owns the listeners.
 func Listen(ctx context.Context, host string, port int) (Listeners, error) {
 	hosts := []string{host}
 	if strings.EqualFold(host, "localhost") {
@@ -57,7 +58,7 @@ func listenAll(ctx context.Context, hosts []string, port int) (Listeners, error)
 	var lc net.ListenConfig
 	var missing error
 	for _, host := range hosts {
-		one, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(l.Port)))
+		one, err := lc.Listen(ctx, network(host), net.JoinHostPort(host, strconv.Itoa(l.Port)))
 		switch {
 		case err == nil:
 			l.All = append(l.All, one)
@@ -74,6 +75,15 @@ func listenAll(ctx context.Context, hosts []string, port int) (Listeners, error)
 		return Listeners{}, missing
 	}
 	return l, nil
+}
+
+// network is the family to open host in: 0.0.0.0 alone does not keep package
+// net from opening IPv6 as well.
+func network(host string) string {
+	if a, err := netip.ParseAddr(host); err == nil && a.Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // isMissingFamily reports whether the machine does not have the address at all.
