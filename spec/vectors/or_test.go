@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
@@ -102,14 +103,15 @@ func (e *orEntry) run(t *testing.T) {
 
 // textOf builds the text that an entry hash is computed over.
 func textOf(key string, s crdt.ORState) string {
-	text := "key:" + key
+	var text strings.Builder
+	text.WriteString("key:" + key)
 	for r := range s.Records() {
-		text += fmt.Sprintf("|%s:%s:%s", r.Tag, value.AppendCanonical(nil, r.Value), r.TS)
+		fmt.Fprintf(&text, "|%s:%s:%s", r.Tag, value.AppendCanonical(nil, r.Value), r.TS)
 		if r.HasTTL {
-			text += fmt.Sprint(":ttl=", r.TTL)
+			fmt.Fprint(&text, ":ttl=", r.TTL)
 		}
 	}
-	return text
+	return text.String()
 }
 
 func (s *orStep) apply(t *testing.T, state crdt.ORState) crdt.ORState {

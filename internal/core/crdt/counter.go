@@ -157,7 +157,7 @@ func (s CounterState) Merge(dst []byte, remote CounterState) (next []byte, chang
 	out := dst
 	a, b := s.walk(), remote.walk()
 	for a.ok || b.ok {
-		d := 0
+		var d int // which node comes first
 		switch {
 		case !b.ok:
 			d = -1

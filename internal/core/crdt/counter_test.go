@@ -126,8 +126,8 @@ func TestCounterValue(t *testing.T) {
 
 func TestCountsThatAreNoCountsAreRefused(t *testing.T) {
 	for _, n := range []float64{-1, -math.SmallestNonzeroFloat64, math.NaN(), math.Inf(1), math.Inf(-1)} {
-		for _, maps := range [][2]counts{{{"a": 1, "bad": n}, nil}, {nil, {"bad": n}}} {
-			got, err := crdt.AppendCounter([]byte("x"), maps[0], maps[1])
+		for _, both := range [][2]counts{{{"a": 1, "bad": n}, nil}, {nil, {"bad": n}}} {
+			got, err := crdt.AppendCounter([]byte("x"), both[0], both[1])
 			var ce *crdt.CountError
 			if !errors.Is(err, crdt.ErrNotCount) || !errors.As(err, &ce) || ce.Node != "bad" || string(got) != "x" {
 				t.Errorf("count %v: %q, %v", n, got, err)

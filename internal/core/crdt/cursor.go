@@ -13,9 +13,6 @@ const (
 	formatLWW     = 0x10
 	formatOR      = 0x20
 	formatCounter = 0x30
-
-	formatMask = 0xf0
-	flagsMask  = 0x0f
 )
 
 // cursor reads an encoded state from front to back. After the first failure it

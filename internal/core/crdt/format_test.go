@@ -72,7 +72,7 @@ func TestLayouts(t *testing.T) {
 }
 
 func TestOtherWritingsOfAStateAreCorrupt(t *testing.T) {
-	lww := func(s string) error { return crdt.ValidateLWW(s) }
+	lww := crdt.ValidateLWW
 	or := func(s string) error { return crdt.ORState(s).Validate() }
 	count := func(s string) error { return crdt.CounterState(s).Validate() }
 	// What the cases below are variations of.

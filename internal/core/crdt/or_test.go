@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf16"
 
@@ -116,15 +117,16 @@ func (w twin) hash(key string) uint32 {
 	if len(w.live) == 0 {
 		return 0
 	}
-	text := "key:" + key
+	var text strings.Builder
+	text.WriteString("key:" + key)
 	for _, tag := range w.tags() {
 		r := w.live[tag]
-		text += fmt.Sprintf("|%s:%s:%d:%d:%s", tag, value.AppendCanonical(nil, r.Value), r.TS.Millis, r.TS.Counter, r.TS.Node)
+		fmt.Fprintf(&text, "|%s:%s:%d:%d:%s", tag, value.AppendCanonical(nil, r.Value), r.TS.Millis, r.TS.Counter, r.TS.Node)
 		if r.HasTTL {
-			text += fmt.Sprint(":ttl=", r.TTL)
+			fmt.Fprint(&text, ":ttl=", r.TTL)
 		}
 	}
-	return hash.Key(text)
+	return hash.Key(text.String())
 }
 
 func equalRecords(a, b crdt.ORRecord) bool {

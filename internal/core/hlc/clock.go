@@ -37,7 +37,7 @@ func (c *Clock) Update(sysMillis int64, remote Timestamp) bool {
 		return false
 	}
 	switch m := max(c.millis, sysMillis, remote.Millis); {
-	case m == c.millis && m == remote.Millis:
+	case c.millis == remote.Millis && m == c.millis:
 		c.tick(max(c.counter, remote.Counter))
 	case m == c.millis:
 		c.tick(c.counter)
