@@ -54,7 +54,6 @@ func BenchmarkDecodeOpBatch10(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10, "ns/record")
 }
 
-
 func BenchmarkReadLastOpID10(b *testing.B) {
 	frame := clientBatch(10)
 	b.ReportAllocs()
