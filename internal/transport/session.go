@@ -50,9 +50,9 @@ type Session interface {
 	// least one if there is any, and no more once they make maxBytes together.
 	// One writer at a time calls it. The frames are valid until the next call.
 	//
-	// A non-nil close asks for the end of the connection. It takes effect when
+	// A non-nil why asks for the end of the connection. It takes effect when
 	// Take returns it without frames, so that what was said before it is sent.
-	Take(dst []service.Frame, maxBytes int) (frames []service.Frame, close *service.CloseError)
+	Take(dst []service.Frame, maxBytes int) (frames []service.Frame, why *service.CloseError)
 
 	// Closed is called exactly once: the socket is gone, and neither Handle nor
 	// Take is running or will be called again.

@@ -113,10 +113,10 @@ func (c *conn) take(ctx context.Context, e event) error {
 	case opBinary:
 		m.receivedMessages.Inc()
 		m.receivedBytes.Add(float64(len(e.payload)))
-		if c.stopping.Load() || ctx.Err() != nil {
+		if c.stopping.Load() || isOver(ctx) {
 			return nil
 		}
-		if err := c.session.Handle(ctx, e.payload); err != nil && ctx.Err() == nil {
+		if err := c.session.Handle(ctx, e.payload); err != nil && !isOver(ctx) {
 			return c.closeErrorOf("handle message", err)
 		}
 	case opText:
@@ -128,22 +128,26 @@ func (c *conn) take(ctx context.Context, e event) error {
 		if err != nil {
 			return err
 		}
-		return peerClosed{code}
+		return peerClosedError{code}
 	}
 	return nil
 }
+
+// isOver reports whether ctx, a connection's, has ended: there is nobody to
+// tell about errors any more.
+func isOver(ctx context.Context) bool { return ctx.Err() != nil }
 
 // end brings the connection from err, which ended the feeding, to the point
 // where nothing can be said or heard any more.
 func (c *conn) end(ctx context.Context, err error) {
 	var closeErr *service.CloseError
-	var peer peerClosed
+	var peer peerClosedError
 	switch {
 	case errors.As(err, &peer):
 		c.requestClose(&service.CloseError{Code: peer.code}, byPeer)
 	case errors.As(err, &closeErr):
 		c.requestClose(closeErr, byServer)
-	case ctx.Err() != nil: // the writer ended it, and the peer has gone since
+	case isOver(ctx): // the writer ended it, and the peer has gone since
 		return
 	case c.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded):
 		c.stop()
@@ -194,8 +198,8 @@ func (c *conn) closeErrorOf(doing string, err error) *service.CloseError {
 	return &service.CloseError{Code: wire.CloseInternalError}
 }
 
-// peerClosed is the end of a connection whose peer sent a close frame.
-type peerClosed struct{ code wire.CloseCode }
+// peerClosedError is the end of a connection whose peer sent a close frame.
+type peerClosedError struct{ code wire.CloseCode }
 
 // Error makes it an error, for feed only.
-func (p peerClosed) Error() string { return "closed by the peer" }
+func (p peerClosedError) Error() string { return "closed by the peer" }

@@ -162,23 +162,23 @@ type node struct {
 }
 
 // start runs a server until the test ends. Its listeners are wrapped.
-func start(t testing.TB, ss *sessions, opt Options, wrap ...func(net.Listener) net.Listener) *node {
-	t.Helper()
+func start(tb testing.TB, ss *sessions, opt Options, wrap ...func(net.Listener) net.Listener) *node {
+	tb.Helper()
 	if ss.all == nil {
 		ss.all = make(chan *testSession, 2048)
 	}
-	ss.t = t
+	ss.t = tb
 	log := slog.New(slog.DiscardHandler)
-	n := &node{t: t, ss: ss, clk: newTestClock(), ended: make(chan struct{})}
+	n := &node{t: tb, ss: ss, clk: newTestClock(), ended: make(chan struct{})}
 	var err error
 	if n.srv, err = New(ss, n.clk, log, NewMetrics(prometheus.NewRegistry()), opt); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	l, err := transport.Listen(ctx, "127.0.0.1", 0)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Port))
 	for _, w := range wrap {
@@ -188,18 +188,18 @@ func start(t testing.TB, ss *sessions, opt Options, wrap ...func(net.Listener) n
 	go func() {
 		defer close(n.ended)
 		if err := server.Serve(ctx, l.All...); err != nil {
-			t.Errorf("Serve: %v", err)
+			tb.Errorf("Serve: %v", err)
 		}
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		stop()
 		select {
 		case n.clk.fire <- time.Now(): // whatever the test left open is cut
 		default:
 		}
-		await(t, n.ended, "the server's end")
+		await(tb, n.ended, "the server's end")
 		if c := n.srv.Connections(); c != 0 {
-			t.Errorf("%d connections after the server's end", c)
+			tb.Errorf("%d connections after the server's end", c)
 		}
 	})
 	return n
@@ -216,6 +216,7 @@ func (n *node) dial() *websocket.Conn {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	//nolint:bodyclose // the response of an upgrade has no body to close
 	c, _, err := websocket.Dial(ctx, "ws://"+n.addr+"/ws", &websocket.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{}}})
 	if err != nil {
 		n.t.Fatal(err)
@@ -235,13 +236,13 @@ func metric(c prometheus.Counter) int {
 }
 
 // await receives from ch.
-func await[T any](t testing.TB, ch <-chan T, what string) T {
-	t.Helper()
+func await[T any](tb testing.TB, ch <-chan T, what string) T {
+	tb.Helper()
 	select {
 	case v := <-ch:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("no %s within %v", what, patience)
+		tb.Fatalf("no %s within %v", what, patience)
 		panic("unreachable")
 	}
 }
@@ -273,7 +274,8 @@ func (n *node) raw(extra ...byte) *raw {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if got := res.Header.Get("Sec-WebSocket-Accept"); res.StatusCode != 101 || got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+	_ = res.Body.Close() // of an upgrade it is empty
+	if got := res.Header.Get("Sec-WebSocket-Accept"); res.StatusCode != http.StatusSwitchingProtocols || got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		n.t.Fatalf("upgrade answered %d, accept %q", res.StatusCode, got)
 	}
 	return r

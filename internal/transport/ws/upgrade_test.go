@@ -14,14 +14,16 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/transport"
 )
 
-// request sends a request and returns the answer.
-func (n *node) request(t *testing.T, text string) (*http.Response, transport.Problem) {
+// request sends a proper upgrade with changes: "Name: -" removes a header,
+// "Method: X" is the method. It returns the status, the headers and what a
+// refusal says.
+func (n *node) request(t *testing.T, changes string) (int, http.Header, transport.Problem) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+n.addr+"/ws", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.SplitSeq(handshake[strings.Index(handshake, "\n")+1:]+text, "\r\n") {
+	for line := range strings.SplitSeq(handshake[strings.Index(handshake, "\n")+1:]+changes, "\r\n") {
 		name, value, ok := strings.Cut(line, ": ")
 		switch {
 		case !ok:
@@ -41,7 +43,7 @@ func (n *node) request(t *testing.T, text string) (*http.Response, transport.Pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = res.Body.Close() })
+	defer func() { _ = res.Body.Close() }()
 	var p transport.Problem
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(res.Body)
@@ -49,7 +51,7 @@ func (n *node) request(t *testing.T, text string) (*http.Response, transport.Pro
 			t.Errorf("body %q does not say what is wrong: %v", body, err)
 		}
 	}
-	return res, p
+	return res.StatusCode, res.Header, p
 }
 
 func TestUpgradeIsRefusedWithAReason(t *testing.T) {
@@ -86,9 +88,9 @@ func TestUpgradeIsRefusedWithAReason(t *testing.T) {
 			if c.reason != "" {
 				before = metric(n.srv.metrics.refused.WithLabelValues(c.reason))
 			}
-			res, p := n.request(t, c.change)
-			if res.StatusCode != c.status || !strings.Contains(p.Message, c.say) {
-				t.Errorf("answered %d %q, want %d saying %q", res.StatusCode, p.Message, c.status, c.say)
+			status, _, p := n.request(t, c.change)
+			if status != c.status || !strings.Contains(p.Message, c.say) {
+				t.Errorf("answered %d %q, want %d saying %q", status, p.Message, c.status, c.say)
 			}
 			if c.reason != "" && metric(n.srv.metrics.refused.WithLabelValues(c.reason)) != before+1 {
 				t.Errorf("the refusal is not counted as %q", c.reason)
@@ -101,9 +103,9 @@ func TestFullServerRefusesUntilAPlaceIsFree(t *testing.T) {
 	n := start(t, &sessions{handle: echo}, Options{MaxConnections: 1, Hosts: transport.NewHosts(nil, true)})
 	r := n.raw()
 	s := n.session()
-	res, _ := n.request(t, "")
-	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-		t.Fatalf("answered %d %v", res.StatusCode, res.Header)
+	status, header, _ := n.request(t, "")
+	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Fatalf("answered %d %v", status, header)
 	}
 	_ = r.net.Close()
 	await(t, s.gone, "end of the session")
@@ -116,10 +118,10 @@ func TestFullServerRefusesUntilAPlaceIsFree(t *testing.T) {
 
 func TestExtensionsAndSubprotocolsAreNotNegotiated(t *testing.T) {
 	n := start(t, &sessions{handle: echo}, Options{})
-	res, _ := n.request(t, "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: chat")
+	status, header, _ := n.request(t, "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: chat")
 	for _, h := range []string{"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"} {
-		if got := res.Header.Get(h); res.StatusCode != 101 || got != "" {
-			t.Errorf("answered %d with %s %q", res.StatusCode, h, got)
+		if got := header.Get(h); status != http.StatusSwitchingProtocols || got != "" {
+			t.Errorf("answered %d with %s %q", status, h, got)
 		}
 	}
 }
