@@ -39,21 +39,17 @@ func (l *Log) commit(g group) error {
 		l.current = nil
 	}
 	if l.current == nil {
-		if err := l.begin(g.start); err != nil {
+		if err := l.begin(g.start, l.lastBase()); err != nil {
 			return err
 		}
 	}
 	return l.current.write(g, l.zeros, headerBytes+limit)
 }
 
-// begin makes the segment that starts at base the current one.
-func (l *Log) begin(base LSN) error {
-	h := header{id: l.id, base: base, prevBase: noBase, prevEnd: l.Durable()}
-	l.mu.Lock()
-	if n := len(l.segments); n > 0 {
-		h.prevBase = l.segments[n-1].base
-	}
-	l.mu.Unlock()
+// begin makes the segment that starts at base the current one, behind the one
+// that starts at prevBase.
+func (l *Log) begin(base, prevBase LSN) error {
+	h := header{id: l.id, base: base, prevBase: prevBase, prevEnd: l.Durable()}
 	a, err := newSegment(l.fs, l.dir, h)
 	if err != nil {
 		return err
@@ -63,6 +59,14 @@ func (l *Log) begin(base LSN) error {
 	l.segments = append(l.segments, a.segment)
 	l.mu.Unlock()
 	return nil
+}
+
+// lastBase is where the last segment starts. It stays the last one while step is
+// held: DropBefore never takes it.
+func (l *Log) lastBase() LSN {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.segments[len(l.segments)-1].base
 }
 
 func (l *Log) advance(g group, took time.Duration) {

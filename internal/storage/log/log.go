@@ -31,7 +31,7 @@ type Log struct {
 	// step is held by Step, Recover and Close; also while they write. It guards
 	// current and is taken before mu.
 	step    sync.Mutex
-	current *active // nil: the next group starts a segment
+	current *active // nil after a failure
 
 	// dropping is held by DropBefore, also while it removes files. It guards
 	// unsynced and is taken before mu.
@@ -51,7 +51,7 @@ type Log struct {
 	scratch  [28]byte
 	next     LSN        // where the next frame may stand
 	end      LSN        // last LSN handed out
-	segments []*segment // oldest first; never empty again once it was not
+	segments []*segment // oldest first, never empty
 	dropped  LSN        // greatest position given to DropBefore
 	failures failures
 	stats    Stats

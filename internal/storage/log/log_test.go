@@ -346,7 +346,7 @@ func TestDropBefore(t *testing.T) {
 	if lsn := put(t, l, "next"); lsn <= last {
 		t.Errorf("LSN %d after %d", lsn, last)
 	}
-	if files, _ := fsys.List(testDir); len(files) != 2 {
+	if files, _ := fsys.List(testDir); len(files) != 1 {
 		t.Errorf("files are %q", files)
 	}
 }

@@ -50,25 +50,40 @@ func makeDir(fsys vfs.FS, dir string) error {
 	return syncDir(fsys, fsys.PathDir(dir))
 }
 
-// adopt makes what was found on disk the content of the log.
+// adopt makes what was found on disk the content of the log, and begins a
+// segment: so that the positions that this run hands out leave a trace, and are
+// not handed out again by the next.
 func (l *Log) adopt(found survey) error {
-	if len(found.chain) == 0 {
+	prevBase, useless := noBase, found.strays
+	if n := len(found.chain); n > 0 {
+		if err := l.adoptChain(found.chain); err != nil {
+			return err
+		}
+		last := found.chain[n-1]
+		prevBase = last.base
+		if !last.frames {
+			// It said nothing that the next one does not say.
+			prevBase = last.header.prevBase
+			l.segments = l.segments[:n-1]
+			useless = append(useless, last)
+		}
+	} else {
 		var b [8]byte
 		l.opt.Random.Fill(b[:])
 		l.id = binary.LittleEndian.Uint64(b[:])
-	} else if err := l.adoptChain(found.chain); err != nil {
-		return err
 	}
-	for _, f := range found.strays {
-		// A stray that stays is one again next time.
-		_ = l.fs.Remove(l.fs.PathJoin(l.dir, f.name))
+	for _, f := range useless {
 		l.next = max(l.next, f.base)
-	}
-	if err := syncDir(l.fs, l.dir); err != nil {
-		return err
 	}
 	if len(found.chain)+len(found.strays) > 0 {
 		l.next = align(l.next) + restartGap
+	}
+	if err := l.begin(l.next, prevBase); err != nil {
+		return err
+	}
+	for _, f := range useless {
+		// One that stays will be a stray next time.
+		_ = l.fs.Remove(l.fs.PathJoin(l.dir, f.name))
 	}
 	return nil
 }
@@ -79,13 +94,12 @@ func (l *Log) adoptChain(chain []*file) error {
 		return err
 	}
 	last := chain[len(chain)-1]
-	if err := last.settle(l.fs, l.dir, t); err != nil {
-		return fmt.Errorf("make the end of segment %s durable: %w", last.name, err)
-	}
-	l.id = last.header.id
 	durable := last.header.prevEnd
 	if t.end > last.base {
 		durable = t.end
+		if err := last.settle(l.fs, l.dir, t); err != nil {
+			return fmt.Errorf("make the end of segment %s durable: %w", last.name, err)
+		}
 	}
 	for i, f := range chain {
 		end := t.end
@@ -94,6 +108,7 @@ func (l *Log) adoptChain(chain []*file) error {
 		}
 		l.segments = append(l.segments, &segment{header: f.header, name: f.name, end: end, index: newIndex(f.base)})
 	}
+	l.id = last.header.id
 	l.durable.Store(uint64(durable))
 	l.end = durable
 	l.next = max(last.base+LSN(max(last.size-headerBytes, 0)), t.end)
@@ -102,25 +117,20 @@ func (l *Log) adoptChain(chain []*file) error {
 	return nil
 }
 
-// settle makes what was accepted of the last segment durable: the last group,
-// or the header of a segment without any. What comes before was durable when
-// that was written. The bytes may have come from the memory of the operating
-// system and may not be on disk, not even if they are synced now, when the
-// process that wrote them had its sync fail; so they are written again, in place,
-// the same.
+// settle makes the last group durable; what comes before was durable when it was
+// written. The bytes may have come from the memory of the operating system and
+// not be on disk, not even when they are synced now, if the process that wrote
+// them had its sync fail; so they are written again, in place, the same.
 func (f *file) settle(fsys vfs.FS, dir string, t tail) (err error) {
 	h, err := fsys.OpenReadWrite(fsys.PathJoin(dir, f.name), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	off, n := int64(0), int64(headerBytes)
-	if t.end > f.base {
-		off, n = headerBytes+int64(t.group-f.base), int64(t.end-t.group)
-	}
-	b := make([]byte, n)
-	if got, err := h.ReadAt(b, off); int64(got) < n {
-		return fmt.Errorf("read %d bytes at %d: %w", n, off, err)
+	b := make([]byte, t.end-t.group)
+	off := headerBytes + int64(t.group-f.base)
+	if n, err := h.ReadAt(b, off); n < len(b) {
+		return fmt.Errorf("read %d bytes at %d: %w", len(b), off, err)
 	}
 	if err := writeAt(h, b, off); err != nil {
 		return err

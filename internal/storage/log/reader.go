@@ -139,7 +139,9 @@ type cursor struct {
 }
 
 // newCursor starts at the first frame.
-func newCursor(r *reader) *cursor { return &cursor{reader: r, end: r.base, group: r.base, prev: r.base} }
+func newCursor(r *reader) *cursor {
+	return &cursor{reader: r, end: r.base, group: r.base, prev: r.base}
+}
 
 // jump starts behind the frame that ends at lsn, if there is one and one behind
 // it. Otherwise the cursor stays where it is.

@@ -24,7 +24,7 @@ func (l *Log) Recover() error {
 	l.next = base + sectorBytes
 	l.mu.Unlock()
 
-	if err := l.begin(base); err != nil {
+	if err := l.begin(base, l.lastBase()); err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.cause = err

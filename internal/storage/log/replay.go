@@ -33,9 +33,6 @@ func (l *Log) Replay(from LSN, fn func(lsn LSN, payload []byte) error) error {
 func (l *Log) spans() ([]span, LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.segments) == 0 {
-		return nil, 0
-	}
 	spans := make([]span, len(l.segments))
 	for i, s := range l.segments {
 		spans[i] = span{s, s.end}

@@ -11,7 +11,7 @@ import (
 type tail struct {
 	end   LSN   // of the last frame; the base when there is none
 	group LSN   // where the last group begins
-	torn  int64 // bytes behind the last frame, up to the last that is not zero
+	torn  int64 // bytes behind the last frame, from the first to the last that is not zero
 }
 
 // verifyChain reads every frame and returns how the last segment ends.
@@ -100,7 +100,7 @@ func (c *cursor) judge(f *file, t *tail) error {
 		if nonzero == c.win.size {
 			break
 		}
-		t.torn = nonzero + 1 - end
+		t.torn = nonzero + 1 - used
 		// A frame of no bytes begins with four zeros; none begins with eight.
 		start = max(start, nonzero-7)
 		later, ok, err := c.at(c.base + LSN(start-headerBytes))
