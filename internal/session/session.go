@@ -38,6 +38,7 @@ type Session struct {
 	bound    bool // it has been; AUTH and DEVICE_HELLO are answered once
 	caller   *service.Caller
 	lastPing float64
+	lastPong time.Time
 	gone     bool
 }
 
@@ -178,13 +179,13 @@ func (s *Session) payFor(ctx context.Context, m wire.Message) error {
 }
 
 // park waits for the bell, or for until when that is given, and keeps the client
-// reassured.
+// reassured: its own PINGs wait behind what it is waiting for.
 func (s *Session) park(ctx context.Context, until <-chan time.Time) error {
 	bell := s.bell
 	if until != nil {
 		bell = nil
 	}
-	pong := s.host.clock.NewTimer(pongEvery)
+	pong := s.host.clock.NewTimer(pongEvery - s.sincePong())
 	defer pong.Stop()
 	for {
 		select {
@@ -195,14 +196,26 @@ func (s *Session) park(ctx context.Context, until <-chan time.Time) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-pong.C():
-			s.mu.Lock()
-			last := s.lastPing
-			s.mu.Unlock()
-			if last != 0 {
-				s.pong(last)
-			}
+			s.repeatPong()
 			pong.Reset(pongEvery)
 		}
+	}
+}
+
+// sincePong is the time since the client was last told that the server lives.
+func (s *Session) sincePong() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.host.clock.Now().Sub(s.lastPong)
+}
+
+// repeatPong answers the last PING once more.
+func (s *Session) repeatPong() {
+	s.mu.Lock()
+	last := s.lastPing
+	s.mu.Unlock()
+	if last != 0 {
+		s.pong(last)
 	}
 }
 
@@ -276,7 +289,11 @@ func (s *Session) become(p policy.Principal, device string) {
 }
 
 func (s *Session) pong(timestamp float64) {
-	s.send(&wire.Pong{Timestamp: timestamp, ServerTime: s.host.clock.Now().UnixMilli()})
+	now := s.host.clock.Now()
+	s.mu.Lock()
+	s.lastPong = now
+	s.mu.Unlock()
+	s.send(&wire.Pong{Timestamp: timestamp, ServerTime: now.UnixMilli()})
 }
 
 func (s *Session) refuse(e *service.Error) { s.send(e.Message()) }

@@ -13,6 +13,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
@@ -250,6 +251,9 @@ func (c *Checkpointer) write(r *run) error {
 		return cmp.Compare(b.Seq, a.Seq)
 	})
 	r.rows = slices.CompactFunc(r.rows, func(a, b backing.Write) bool { return a.Key == b.Key })
+	if mistake.DropReadableLog {
+		_ = c.engine.log.DropBefore(log.LSN(r.mark.LSN))
+	}
 	if err := c.engine.store.Apply(c.ctx, slices.Values(r.rows), r.mark); err != nil {
 		return fmt.Errorf("write a checkpoint of %d rows: %w", len(r.rows), err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
@@ -254,6 +255,14 @@ func (l *Lane) append(tasks []Task, changes []change.Record) {
 		for i := range changes {
 			changes[i].Request = "" // aliases the frame it came in
 		}
+	}
+	if mistake.PublishBeforeSync {
+		l.feed.Publish(changes)
+		changes = nil
+	}
+	if mistake.AckBeforeSync {
+		l.release(tasks, nil)
+		tasks = nil
 	}
 	l.groups = append(l.groups, group{lsn, tasks, changes})
 }

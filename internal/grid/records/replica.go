@@ -8,6 +8,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
@@ -93,7 +94,7 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	before := ""
 	if e != nil {
 		before = e.State()
-		if crdt.AcceptLWW(before, ts) <= 0 {
+		if c := crdt.AcceptLWW(before, ts); c <= 0 && !(c == 0 && mistake.EmitAgain) && !(c < 0 && mistake.ArrivalWins) {
 			return Result{Status: Unchanged}
 		}
 	}
@@ -168,7 +169,7 @@ func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) R
 		return Result{Status: Refused, Err: err}
 	}
 	r.scratch = next
-	if !changed {
+	if !changed || !live && mistake.LoseTombstone {
 		return Result{Status: Unchanged}
 	}
 	if len(next) > maxState {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
@@ -26,7 +27,7 @@ const maxRestamps = 4096
 // restamped reports whether the write was re-stamped before.
 func (r *Replica) restamped(m *Map, op *Op, ts hlc.Timestamp) bool {
 	t := r.restamps(false)
-	if t == nil || t.Len() == 0 {
+	if t == nil || t.Len() == 0 || mistake.RestampAgain {
 		return false
 	}
 	r.delta = appendRestampKey(r.delta[:0], m.Name, op.Key, ts)

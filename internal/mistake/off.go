@@ -1,0 +1,33 @@
+//go:build !mistakes
+
+package mistake
+
+// The mistakes. Each names the law that it breaks.
+const (
+	// AckBeforeSync releases tasks without waiting for the log (law 3).
+	AckBeforeSync = false
+
+	// PublishBeforeSync offers changes to followers without waiting for the log
+	// (law 1).
+	PublishBeforeSync = false
+
+	// DropReadableLog drops log before the checkpoint that replaces it is
+	// durable (§6).
+	DropReadableLog = false
+
+	// RestampAgain forgets that a write was re-stamped before (law 5).
+	RestampAgain = false
+
+	// LoseTombstone stores nothing for a removal of a tag that is not there
+	// (law 6).
+	LoseTombstone = false
+
+	// ArrivalWins lets the later arrival win, whatever the clocks say (law 5).
+	ArrivalWins = false
+
+	// SkipReplay starts from the store alone (§6).
+	SkipReplay = false
+
+	// EmitAgain treats a re-delivered write as a new one (law 4).
+	EmitAgain = false
+)

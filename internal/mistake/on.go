@@ -1,0 +1,19 @@
+//go:build mistakes
+
+package mistake
+
+import "os"
+
+var name = os.Getenv("TOPGUN_MISTAKE")
+
+// The mistakes; see off.go.
+var (
+	AckBeforeSync     = name == "ack-before-sync"
+	PublishBeforeSync = name == "publish-before-sync"
+	DropReadableLog   = name == "drop-readable-log"
+	RestampAgain      = name == "restamp-again"
+	LoseTombstone     = name == "lose-tombstone"
+	ArrivalWins       = name == "arrival-wins"
+	SkipReplay        = name == "skip-replay"
+	EmitAgain         = name == "emit-again"
+)
