@@ -115,6 +115,7 @@ func TestOtherWritingsOfAStateAreCorrupt(t *testing.T) {
 		{"or: node written out for nothing", or, "20 01 00 13 01 74 00 8000000000000000 00000000 01 74 01 c0"},
 		{"or: node longer than its tag", or, "20 01 00 12 01 74 02 8000000000000000 00000000 02 01 c0"},
 		{"or: no value", or, "20 01 00 12 01 74 00 8000000000000000 00000000 01 61 00"},
+		{"or: half a value", or, "20 01 00 13 01 74 00 8000000000000000 00000000 01 61 01 a2"},
 		{"or: unknown record flag", or, "20 01 00 13 01 74 04 8000000000000000 00000000 01 61 01 c0"},
 		{"counter: no entries", count, "30"},
 		{"counter: no counts", count, "30 01 61 00"},

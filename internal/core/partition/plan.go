@@ -16,7 +16,8 @@ type Move struct {
 //
 // Owners change as little as balance allows, and an owner is replaced by a
 // backup of the same partition where that member has room, since it holds the
-// data already; the former owner then tends to become the backup.
+// data already. Backups stay where they are as far as the balance of copies
+// allows.
 func Plan(t *Table, members []string) []Move {
 	d := newDraft(t, normalize(members))
 	if len(d.members) == 0 {

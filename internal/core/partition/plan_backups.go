@@ -32,13 +32,6 @@ func (d *draft) placeBackups() {
 	}
 	for p := range d.next {
 		for r := 1; r <= want; r++ {
-			if d.next[p][r] == none {
-				d.demote(p, r)
-			}
-		}
-	}
-	for p := range d.next {
-		for r := 1; r <= want; r++ {
 			if d.next[p][r] == none && !d.spread(p, r) {
 				d.chain(p, r)
 			}
@@ -55,16 +48,6 @@ func (d *draft) put(p, r, m int) {
 	d.next[p][r] = m
 	d.load[m]++
 	d.shared[d.next[p][0]][m]++
-}
-
-// demote fills position r of p with a member that holds a copy of p already.
-func (d *draft) demote(p, r int) {
-	for _, m := range d.old[p] {
-		if d.fits(p, m) {
-			d.put(p, r, m)
-			return
-		}
-	}
 }
 
 // spread fills position r of p with the member that backs up least of what the
