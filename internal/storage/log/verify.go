@@ -92,7 +92,7 @@ func (c *cursor) judge(f *file, t *tail) error {
 	}
 	boundary := align(c.end)
 	padded := used >= c.offset(boundary) // nothing but padding up to the boundary
-	for start := end + 1; start < c.win.size; start++ {
+	for start := end + 1; start <= c.win.size; start++ {
 		nonzero, err := c.win.zeros(start - 1)
 		if err != nil {
 			return fmt.Errorf("read segment %s at %d: %w", f.name, start, err)
