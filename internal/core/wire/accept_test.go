@@ -184,8 +184,10 @@ var acceptCases = []struct {
 	{
 		"a routing error beside the type",
 		object{
-			"type", "ERROR", "payload", object{"code", 503, "message", "x"},
-			"error", object{"code", "NOT_OWNER", "message", "m", "hint", object{"partitionId", 0, "currentOwner", "node-2", "mapVersion", 4}},
+			"type", "ERROR", "payload",
+			object{"code", 503, "message", "x"},
+			"error",
+			object{"code", "NOT_OWNER", "message", "m", "hint", object{"partitionId", 0, "currentOwner", "node-2", "mapVersion", 4}},
 		},
 		&Error{Code: 503, Message: "x", Routing: Some(RoutingError{
 			Code: NotOwner, Message: "m",

@@ -11,7 +11,7 @@ import (
 //wire:message BATCH flat both
 type Batch struct {
 	Count int64  `wire:"count,omitempty"` // informational
-	Data  []byte `wire:"data"`            // see Messages
+	Data  []byte `wire:"data"`            // u32 count, then each message after its u32 length, all little-endian
 }
 
 // Messages returns the frames in the batch, as views of its data, in order. It

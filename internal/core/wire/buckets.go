@@ -44,7 +44,7 @@ func (b *Buckets) All() iter.Seq2[int, uint32] {
 }
 
 func (b *Buckets) decode(d *decoder) {
-	for range d.object(len(b.hashes), 2) {
+	for range d.object(len(b.hashes)) {
 		key := d.Str()
 		digit := bucketDigit(key)
 		if digit < 0 && d.Err() == nil {

@@ -49,6 +49,27 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
+func TestNewError(t *testing.T) {
+	got := string(Append(nil, NewError(CodeForbidden, "no", TypeLockRequest, "r")))
+	want := string(bytesOf(t, object{"type", "ERROR", "payload", object{
+		"code", 403, "message", "no", "details", object{"name", "FORBIDDEN", "type", "LOCK_REQUEST", "requestId", "r"},
+	}}))
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	bare := NewError(CodeOverloaded, "", 0, "")
+	if want := string(bytesOf(t, object{"name", "OVERLOADED"})); bare.Message != CodeOverloaded.Text() || string(bare.Details) != want {
+		t.Errorf("%+v", bare)
+	}
+}
+
+func TestNewOpRejected(t *testing.T) {
+	want := OpRejected{OpID: "7", Reason: "STALE_WRITE: " + CodeStaleWrite.Text(), Code: 409}
+	if got := NewOpRejected("7", CodeStaleWrite, ""); *got != want {
+		t.Errorf("%+v, want %+v", *got, want)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	if schemaFingerprint != VersionSchema {
 		t.Errorf("the schema changed: its fingerprint is %s, that of version %d is %s.\n"+

@@ -180,16 +180,12 @@ func (d *decoder) list(limit, size int) int {
 	return n
 }
 
-// object reads the header of a map whose keys are data, under the same rules as
-// list; size is that of a key and a value together.
-func (d *decoder) object(limit, size int) int {
+// object reads the header of a map whose keys are data, with at most limit
+// entries.
+func (d *decoder) object(limit int) int {
 	n := d.MapHeader()
 	if n > limit {
 		d.reject(CodeTooLarge, ErrTooLarge, fmt.Sprintf("%d entries, the limit is %d", n, limit))
-		return 0
-	}
-	if n*size > d.left() {
-		d.invalid("entries are incomplete")
 		return 0
 	}
 	return n

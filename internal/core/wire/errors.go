@@ -38,3 +38,34 @@ const (
 	NotOwner RoutingCode = "NOT_OWNER" // another member owns the partition
 	StaleMap RoutingCode = "STALE_MAP" // the client's map is older than the server's
 )
+
+// NewError returns the ERROR that refuses a request. details name the code, the
+// type of the request and its id, as far as they are known. An empty text stands
+// for the code's own.
+func NewError(code Code, text string, request Type, requestID string) *Error {
+	if text == "" {
+		text = code.Text()
+	}
+	names := [...]string{"name", "type", "requestId"}
+	values := [...]string{code.Name(), request.String(), requestID}
+	n := 0
+	for _, v := range values {
+		n += one(v != "")
+	}
+	details := value.AppendMap(nil, n)
+	for i, v := range values {
+		if v != "" {
+			details = value.AppendStr(value.AppendStr(details, names[i]), v)
+		}
+	}
+	return &Error{Code: int64(code.Number()), Message: text, Details: details}
+}
+
+// NewOpRejected returns the OP_REJECTED that refuses an operation. Its reason
+// starts with the name of the code. An empty text stands for the code's own.
+func NewOpRejected(opID string, code Code, text string) *OpRejected {
+	if text == "" {
+		text = code.Text()
+	}
+	return &OpRejected{OpID: opID, Reason: code.Name() + ": " + text, Code: int64(code.Number())}
+}

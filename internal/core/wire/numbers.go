@@ -25,7 +25,7 @@ func (m NumberMap) Get(name string) (float64, bool) {
 }
 
 func (m *NumberMap) decode(d *decoder) {
-	n := d.object(d.lim.Items, 2)
+	n := d.object(d.lim.Items)
 	if d.Err() != nil {
 		return
 	}

@@ -68,7 +68,7 @@ type KeyedResult struct {
 }
 
 func (p *ProcessResults) decode(d *decoder) {
-	n := d.object(d.lim.Items, 2)
+	n := d.object(d.lim.Items)
 	if d.Err() != nil {
 		return
 	}

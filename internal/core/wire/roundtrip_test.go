@@ -139,8 +139,7 @@ var fieldNames = func() map[string]bool {
 		case reflect.Slice, reflect.Pointer:
 			visit(t.Elem())
 		case reflect.Struct:
-			for i := range t.NumField() {
-				f := t.Field(i)
+			for f := range t.Fields() {
 				if name, _, _ := strings.Cut(f.Tag.Get("wire"), ","); name != "-" {
 					out[name] = true
 					visit(f.Type)

@@ -87,7 +87,15 @@ func fields(f filler) value.Raw {
 func fill(f filler, v reflect.Value, name string, omit bool) {
 	switch p := v.Addr().Interface().(type) {
 	case *ClientOp:
-		*p = sampleOp(f)
+		*p = sampleOp(f, 0)
+		return
+	case *[]ClientOp:
+		if n := f.length(name); n > 0 || !omit {
+			*p = make([]ClientOp, n)
+			for i := range *p {
+				(*p)[i] = sampleOp(f, i)
+			}
+		}
 		return
 	case *value.Raw:
 		if *p = f.raw(name); omit && absent(*p) {
@@ -203,13 +211,13 @@ func fillPresent(f filler, v reflect.Value, name string) {
 	}
 }
 
-// sampleOp returns a valid operation of any kind.
-func sampleOp(f filler) ClientOp {
+// sampleOp returns a valid operation; neighbours are of different kinds.
+func sampleOp(f filler, i int) ClientOp {
 	op := ClientOp{MapName: f.text("mapName") + "m", Key: f.text("key")}
 	if f.optional("id") {
 		op.ID = fmt.Sprint(f.integer("id"))
 	}
-	kind := OpKind(1 + f.pick(4))
+	kind := OpKind(1 + (f.pick(4)+i)%4)
 	if f.optional("opType") {
 		op.OpType = kind.String()
 	}

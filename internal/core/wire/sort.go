@@ -36,7 +36,7 @@ func (s *Sort) decode(d *decoder) {
 }
 
 func (s *Sort) decodeObject(d *decoder) {
-	n := d.object(d.lim.Items, 2)
+	n := d.object(d.lim.Items)
 	if d.Err() != nil {
 		return
 	}

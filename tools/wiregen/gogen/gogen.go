@@ -39,9 +39,9 @@ type writer struct {
 }
 
 // p writes one line.
-func (g *writer) p(format string, args ...any) {
+func (g *writer) p(text string, args ...any) {
 	g.flush()
-	fmt.Fprintf(&g.buf, format+"\n", args...)
+	fmt.Fprintf(&g.buf, text+"\n", args...)
 }
 
 // emit makes the code append encoded bytes, in one step with its neighbours.
