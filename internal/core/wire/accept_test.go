@@ -213,9 +213,13 @@ func TestAccepted(t *testing.T) {
 		Name    string          `json:"name"`
 		JSON    json.RawMessage `json:"json"`
 		MsgPack string          `json:"msgpack"`
-		Same    string          `json:"same"` // how this package would write it
+		Same    string          `json:"same"`
 	}
-	var file []entry
+	var file struct {
+		About string  `json:"about"`
+		Cases []entry `json:"cases"`
+	}
+	file.About = "Frames in forms that peers send and every implementation reads: msgpack (base64) as it comes, json the same document, same the frame that stands for the same message and is what an implementation writes."
 	for _, c := range acceptCases {
 		t.Run(c.name, func(t *testing.T) {
 			frame := bytesOf(t, c.frame)
@@ -226,13 +230,13 @@ func TestAccepted(t *testing.T) {
 			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("decoded\n\t%+v\nwant\n\t%+v", got, c.want)
 			}
-			file = append(file, entry{
+			file.Cases = append(file.Cases, entry{
 				c.name, jsonOf(t, frame),
 				base64.StdEncoding.EncodeToString(frame), base64.StdEncoding.EncodeToString(Append(nil, c.want)),
 			})
 		})
 	}
-	golden(t, filepath.Join(repoRoot(t), "spec", "vectors", "wire-accept.json"), file)
+	golden(t, filepath.Join(repoRoot(t), "spec", "vectors", "wire", "accept.json"), file)
 }
 
 var refuseCases = []struct {
@@ -282,7 +286,11 @@ func TestRefused(t *testing.T) {
 		Code    string `json:"code"`
 		Field   string `json:"field"`
 	}
-	var file []entry
+	var file struct {
+		About string  `json:"about"`
+		Cases []entry `json:"cases"`
+	}
+	file.About = "Frames (base64) that are refused as a whole, with the name of the code and the path of the field; the path of a field in the payload does not name the payload."
 	for _, c := range refuseCases {
 		t.Run(c.name, func(t *testing.T) {
 			frame := bytesOf(t, c.frame)
@@ -294,10 +302,10 @@ func TestRefused(t *testing.T) {
 			if !errors.Is(err, c.err) || refusal.Code != c.code || refusal.Field != c.field {
 				t.Errorf("%v (%v at %q), want %v (%v at %q)", err, refusal.Code, refusal.Field, c.err, c.code, c.field)
 			}
-			file = append(file, entry{c.name, base64.StdEncoding.EncodeToString(frame), c.code.Name(), c.field})
+			file.Cases = append(file.Cases, entry{c.name, base64.StdEncoding.EncodeToString(frame), c.code.Name(), c.field})
 		})
 	}
-	golden(t, filepath.Join(repoRoot(t), "spec", "vectors", "wire-refuse.json"), file)
+	golden(t, filepath.Join(repoRoot(t), "spec", "vectors", "wire", "refuse.json"), file)
 }
 
 // TestInvalidOperations: what is wrong with one operation concerns that

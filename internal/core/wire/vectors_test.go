@@ -74,22 +74,22 @@ type vectorCase struct {
 }
 
 type vectorFile struct {
-	Description string       `json:"description"`
-	Type        string       `json:"type"`
-	Cases       []vectorCase `json:"cases"`
+	About string       `json:"about"`
+	Type  string       `json:"type"`
+	Cases []vectorCase `json:"cases"`
 }
 
 // TestGoldenVectors compares the encodings of every message with the golden
 // files, which other implementations read too, and decodes them again.
 func TestGoldenVectors(t *testing.T) {
 	dir := filepath.Join(repoRoot(t), "spec", "vectors", "wire")
-	written := map[string]bool{}
+	written := map[string]bool{"accept.json": true, "refuse.json": true}
 	eachMessage(t, func(t *testing.T, empty func() any) {
 		t.Helper()
 		name := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
 		file := vectorFile{
-			Description: "A frame with everything that " + name + " can carry, and one with nothing optional. Bytes are {\"$bytes\": base64} in json.",
-			Type:        name,
+			About: "A frame with everything that " + name + " can carry, and one with nothing optional: msgpack (base64) as it is written, json the same document, with bytes as {\"$bytes\": base64}.",
+			Type:  name,
 		}
 		for _, c := range []struct {
 			name   string
