@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,9 +150,14 @@ func TestStopDoesNotWaitForConnectionsThatSaidNothing(t *testing.T) {
 
 func TestStopCutsWhatOutlastsTheDrainTimeout(t *testing.T) {
 	inside := make(chan struct{})
+	var finished atomic.Bool
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(inside)
 		<-r.Context().Done() // ends with its connection
+		for range 1000 {
+			runtime.Gosched()
+		}
+		finished.Store(true)
 	}, noUpgrades{lasting: true}, ServerOptions{})
 	c := s.dial(t)
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -159,6 +166,9 @@ func TestStopCutsWhatOutlastsTheDrainTimeout(t *testing.T) {
 	s.fire <- time.Now()
 	if err := s.end(t); err != nil {
 		t.Error(err)
+	}
+	if !finished.Load() {
+		t.Error("the server ends before the request that it has cut")
 	}
 }
 

@@ -68,6 +68,7 @@ func (c *conn) serve(ctx context.Context, answer []byte, peer transport.Peer) {
 	c.cut(ending{by: byLoss, code: closeAbnormal}) // if nobody did
 	c.writers.Wait()
 	c.in.in.release()
+	c.srv.count(c)
 	if c.session != nil {
 		c.session.Closed()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/topgunbuild/topgun-go/internal/service"
+	"github.com/topgunbuild/topgun-go/internal/transport"
 )
 
 func TestSlowReaderIsCutAndOthersAreNot(t *testing.T) {
@@ -135,6 +136,27 @@ func TestNotifyStormLosesNothingAndKeepsOrder(t *testing.T) {
 	}
 	wg.Wait()
 	await(t, pings, "end of the pings")
+}
+
+// late is a session in which a message turns up right after Take has looked.
+type late struct {
+	*testSession
+	once *sync.Once
+}
+
+func (l late) Take(dst []service.Frame, maxBytes int) ([]service.Frame, *service.CloseError) {
+	dst, why := l.testSession.Take(dst, maxBytes)
+	if len(dst) == 0 {
+		l.once.Do(func() { l.send(service.Frame{Body: []byte("late")}) })
+	}
+	return dst, why
+}
+
+func TestNotifyWhileTheWriterLooksIsNotLost(t *testing.T) {
+	n := start(t, &sessions{handle: echo, wrap: func(s *testSession) transport.Session { return late{s, new(sync.Once)} }}, Options{})
+	r := n.raw()
+	n.session().notify()
+	r.expect(opBinary, "late")
 }
 
 func TestManyConnectionsComeAndGo(t *testing.T) {

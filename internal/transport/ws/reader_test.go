@@ -138,7 +138,8 @@ func TestManySmallFragmentsCostLinearWork(t *testing.T) {
 	stream = append(stream, clientFrame(true, opContinue, "")...)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r := reader{in: newSource(bytes.NewReader(stream), nil), max: 2 << 20}
+	arriving := &pieces{b: stream, sizes: []int{6, 1}} // header and payload apart
+	r := reader{in: newSource(arriving, nil), max: 2 << 20}
 	e, err := r.next()
 	runtime.ReadMemStats(&after)
 	if err != nil || len(e.payload) != count+1 {

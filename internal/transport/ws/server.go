@@ -159,12 +159,16 @@ func (s *Server) add(c *conn) {
 	}
 }
 
-// remove forgets c. It is the last thing that c's reader does.
-func (s *Server) remove(c *conn) {
+// count notes how c, which is over, has ended.
+func (s *Server) count(c *conn) {
 	s.metrics.active.Dec()
 	s.metrics.closed(c.ended)
 	s.log.Debug("connection closed", slog.String("remote", c.net.RemoteAddr().String()),
 		slog.String("by", c.ended.by), slog.Int("code", int(c.ended.code)))
+}
+
+// remove forgets c. It is the last thing that c's reader does.
+func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
