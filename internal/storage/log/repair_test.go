@@ -286,6 +286,11 @@ func TestDirectoriesThatAreNotOneLog(t *testing.T) {
 	binary.LittleEndian.PutUint32(version[headerBytes-4:], crc32.Checksum(version[:headerBytes-4], castagnoli))
 	tail := entries{all.lsns[3:], all.payloads[3:]}
 
+	contradiction := disk{
+		segmentName(512):  header{base: 512, prevBase: 0, prevEnd: 100}.encode(),
+		segmentName(1024): header{base: 1024, prevBase: 512, prevEnd: 50}.encode(),
+	}
+
 	tests := []struct {
 		name string
 		d    disk
@@ -307,6 +312,7 @@ func TestDirectoriesThatAreNotOneLog(t *testing.T) {
 		{"an unused file between", d.with(segmentName(512), torn), 0, all, nil, ""},
 		{"a used file between", d.with(segmentName(512), append(slices.Clone(torn), 1)), 0, entries{}, ErrCorrupt, segmentName(512)},
 		{"a segment of a later version", d.with(segmentName(1<<40), version), 0, entries{}, ErrVersion, ""},
+		{"two that do not agree on what came before", contradiction, 0, entries{}, ErrCorrupt, segmentName(1024)},
 		{"an empty directory", disk{}, 0, entries{}, nil, ""},
 		{"nothing but unused files", disk{segmentName(1 << 40): torn}, 0, entries{}, nil, ""},
 	}
@@ -317,8 +323,8 @@ func TestDirectoriesThatAreNotOneLog(t *testing.T) {
 				t.Fatalf("open: %v, want %v", err, tt.err)
 			}
 			var bad *CorruptError
-			if errors.As(err, &bad) && bad.Segment != tt.at {
-				t.Errorf("corrupt is %s, want %s", bad.Segment, tt.at)
+			if errors.As(err, &bad) && (bad.Segment != tt.at || bad.Offset != 0) {
+				t.Errorf("corrupt is %s at %d, want %s at 0", bad.Segment, bad.Offset, tt.at)
 			}
 			if err != nil {
 				return
@@ -332,6 +338,74 @@ func TestDirectoriesThatAreNotOneLog(t *testing.T) {
 			}
 			if _, err := l.fs.Stat(l.fs.PathJoin(testDir, segmentName(512))); err == nil {
 				t.Error("the unused file is still there")
+			}
+		})
+	}
+}
+
+// TestWhatProvesCorruption damages frames of the last segment. What is lost was
+// durable, and the log corrupt, if a frame is left of a group that came later.
+func TestWhatProvesCorruption(t *testing.T) {
+	tests := []struct {
+		name   string
+		groups [][]int // lengths of payloads
+		flip   []int   // frames with a wrong byte, counted from 0
+		wipe   []int   // frames that became zeros
+		whole  int     // frames in front of the damage
+		err    error
+	}{
+		{"the last frame", [][]int{{50, 60}, {70}, {80, 90}}, []int{4}, nil, 4, nil},
+		{"the first of the last group", [][]int{{50, 60}, {70}, {80, 90}}, []int{3}, nil, 3, nil},
+		{"the first of the last group is gone", [][]int{{50, 60}, {70}, {80, 90}}, nil, []int{3}, 3, nil},
+		{"all of the last group", [][]int{{50, 60}, {70}, {80, 90}}, []int{3, 4}, nil, 3, nil},
+		{"the first group and the first to follow it", [][]int{{50}, {60, 70}}, []int{0, 1}, nil, 0, ErrCorrupt},
+		{"one that the first of a group follows", [][]int{{50, 60}, {70}}, []int{1}, nil, 1, ErrCorrupt},
+		{"one is gone that the first of a group follows", [][]int{{50, 60}, {70}}, nil, []int{1}, 1, ErrCorrupt},
+		{"a group, and of the last all but the first", [][]int{{50, 60}, {70}, {80, 90}}, []int{2, 4}, nil, 2, ErrCorrupt},
+		{"a group, and the first of the last", [][]int{{50, 60}, {70}, {80, 90}}, []int{2, 3}, nil, 2, ErrCorrupt},
+		{"a group is gone, and the first of the last", [][]int{{50, 60}, {70}, {80, 90}}, nil, []int{2, 3}, 2, ErrCorrupt},
+		{"one in the sector before a group without its first", [][]int{{50, 60}, {70, 80}}, []int{1, 2}, nil, 1, ErrCorrupt},
+		{"a group is gone before one that begins with a zero", [][]int{{50}, {60}, {256}}, nil, []int{1}, 1, ErrCorrupt},
+		{"a group is gone before one that begins with four", [][]int{{50}, {60}, {0}}, nil, []int{1}, 1, ErrCorrupt},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fsys := vfs.NewMem()
+			l := mustOpen(t, fsys, Options{ZeroAhead: 3000})
+			var all entries
+			for _, group := range tt.groups {
+				for _, n := range group {
+					p := strings.Repeat("p", n)
+					all.add(mustAppend(t, l, p), p)
+				}
+				mustStep(t, l)
+			}
+			d := unmount(t, fsys)
+			file := d[segmentName(0)]
+			for _, i := range tt.flip {
+				file[headerBytes+all.lsns[i]-1] ^= 4
+				if len(all.payloads[i]) == 0 {
+					t.Fatal("flips nothing")
+				}
+			}
+			for _, i := range tt.wipe {
+				end := headerBytes + int(all.lsns[i])
+				clear(file[end-len(all.payloads[i])-frameHeaderBytes : end])
+			}
+			l, err := tryOpen(t, d)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("open: %v, want %v", err, tt.err)
+			}
+			end := int64(headerBytes)
+			if tt.whole > 0 {
+				end += int64(all.lsns[tt.whole-1])
+			}
+			var bad *CorruptError
+			switch {
+			case err == nil:
+				check(t, l, 0, entries{all.lsns[:tt.whole], all.payloads[:tt.whole]})
+			case !errors.As(err, &bad) || bad.Offset != end:
+				t.Errorf("%v, want it at byte %d", err, end)
 			}
 		})
 	}
