@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -261,6 +262,7 @@ var refuseCases = []struct {
 	{"a string that is not UTF-8", object{"type", "TOPIC_SUB", "payload", object{"topic", "\xff"}}, ErrInvalid, CodeInvalidField, "topic"},
 	{"a name that is too long", object{"type", "TOPIC_SUB", "payload", object{"topic", strings.Repeat("x", 513)}}, ErrTooLarge, CodeTooLarge, "topic"},
 	{"an integer with a fraction", object{"type", "CLIENT_APPLY_ACK", "cursor", 1.5}, ErrInvalid, CodeInvalidField, "cursor"},
+	{"a float beyond the whole numbers that it can count", object{"type", "CLIENT_APPLY_ACK", "cursor", float64(1 << 60)}, ErrInvalid, CodeInvalidField, "cursor"},
 	{"a negative integer", object{"type", "CLIENT_APPLY_ACK", "cursor", -1}, ErrInvalid, CodeInvalidField, "cursor"},
 	{"an integer beyond its range", object{"type", "QUERY_SYNC_INIT", "payload", object{"queryId", "q", "rootHash", 1 << 32}}, ErrInvalid, CodeInvalidField, "rootHash"},
 	{"a name outside a closed set", object{"type", "JOURNAL_SUBSCRIBE", "requestId", "r", "types", []string{"PUT", "POT"}}, ErrInvalid, CodeInvalidField, "types[1]"},
@@ -272,6 +274,9 @@ var refuseCases = []struct {
 	{"operations that are no list", object{"type", "OP_BATCH", "payload", object{"ops", object{}}}, ErrInvalid, CodeInvalidField, "ops"},
 	{"no operations", object{"type", "OP_BATCH", "payload", object{}}, ErrInvalid, CodeInvalidField, "ops"},
 	{"a counter that is no number", object{"type", "COUNTER_SYNC", "payload", object{"name", "c", "state", object{"p", object{"a", "1"}}}}, ErrInvalid, CodeInvalidField, "state.p.a"},
+	{"a counter that is infinite", object{"type", "COUNTER_SYNC", "payload", object{"name", "c", "state", object{"p", object{"a", math.Inf(1)}}}}, ErrInvalid, CodeInvalidField, "state.p.a"},
+	{"a counter part that comes twice", object{"type", "COUNTER_SYNC", "payload", object{"name", "c", "state", object{"p", object{}, "p", object{}}}}, ErrInvalid, CodeInvalidField, "state.p"},
+	{"a number that is none", object{"type", "PING", "timestamp", math.NaN()}, ErrInvalid, CodeInvalidField, "timestamp"},
 	{"bytes with a gap", object{"type", "VECTOR_SEARCH", "payload", object{"id", "v", "mapName", "m", "queryVector", object{"0", 1, "2", 1}}}, ErrInvalid, CodeInvalidField, "queryVector"},
 	{"a timestamp without a counter", object{"type", "GC_PRUNE", "payload", object{"olderThan", object{"millis", 1, "nodeId", "n"}}}, ErrInvalid, CodeInvalidTimestamp, "olderThan"},
 	{"a timestamp in the past of all pasts", object{"type", "GC_PRUNE", "payload", object{"olderThan", object{"millis", -1, "counter", 0, "nodeId", "n"}}}, ErrInvalid, CodeInvalidTimestamp, "olderThan"},
@@ -338,6 +343,7 @@ func TestInvalidOperations(t *testing.T) {
 		{"a node that is too long", op("record", record(object{"millis", 1, "counter", 0, "nodeId", strings.Repeat("n", 257)}), "id", "2"), CodeTooLarge, "record.timestamp"},
 		{"a negative ttl", op("record", object{"value", 1, "timestamp", sampleTimestamp(), "ttlMs", -5}, "id", "2"), CodeInvalidField, "record.ttlMs"},
 		{"an unknown write concern", op("record", record(sampleTimestamp()), "writeConcern", "ALL", "id", "2"), CodeInvalidField, "writeConcern"},
+		{"two problems: the first counts", op("timeout", -1, "record", 5, "id", "2"), CodeInvalidField, "timeout"},
 		{"a field that comes twice", op("key", "k2", "record", record(sampleTimestamp()), "id", "2"), CodeInvalidField, "key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -163,7 +163,7 @@ func TestDamagedFrames(t *testing.T) {
 func TestHugeCounts(t *testing.T) {
 	huge := []string{
 		"\xdd\xff\xff\xff\xff", "\xdd\x00\x01\x00\x00", "\xdc\xff\xff",
-		"\xdf\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff", "\xc6\x7f\xff\xff\xff",
+		"\xdf\xff\xff\xff\xff", "\xde\xff\xff", "\xdb\xff\xff\xff\xff", "\xc6\x7f\xff\xff\xff",
 	}
 	for _, frame := range vectorFrames(t) {
 		for at := range frame {
@@ -179,6 +179,18 @@ func TestHugeCounts(t *testing.T) {
 				t.Fatalf("a huge count behind %q allocates %d bytes", frame[:at], n)
 			}
 		}
+	}
+}
+
+// TestTinyElements: a list with a byte for each element, but not enough bytes
+// for what its elements need, allocates nothing.
+func TestTinyElements(t *testing.T) {
+	frame := value.AppendStr(value.AppendStr(value.AppendMap(nil, 2), "type"), "QUERY_RESP")
+	frame = value.AppendStr(value.AppendMap(value.AppendStr(frame, "payload"), 1), "results")
+	frame = append(value.AppendArray(frame, 60_000), make([]byte, 60_000)...)
+	var err error
+	if n := allocated(func() { _, err = Decode(frame, Limits{}) }); n > 64<<10 || !errors.Is(err, ErrInvalid) {
+		t.Errorf("%d bytes allocated, %v", n, err)
 	}
 }
 
