@@ -60,7 +60,10 @@ func Compare(a, b Raw) int {
 // value whatever their form (NaN equals NaN), maps whatever the order of their
 // keys, containers by what they contain. Nil and missing are equal.
 func Equal(a, b Raw) bool {
-	if a.Kind() == KindStr && b.Kind() == KindStr {
+	switch {
+	case bytes.Equal(a, b):
+		return true
+	case a.Kind() == KindStr && b.Kind() == KindStr:
 		return bytes.Equal(str(a), str(b))
 	}
 	return Compare(a, b) == 0
@@ -68,6 +71,9 @@ func Equal(a, b Raw) bool {
 
 // str returns the bytes of a string value, nil if it is incomplete.
 func str(v Raw) []byte {
+	if s, size := shortKey(v); size != 0 {
+		return s
+	}
 	h, err := header(v)
 	if err != nil || h.kind != KindStr {
 		return nil

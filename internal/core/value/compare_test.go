@@ -26,6 +26,7 @@ func TestCompareOrdersMixedValues(t *testing.T) {
 		{int64(1 << 53), float64(1 << 53)},
 		{int64(1<<53 + 1)},
 		{int64(1<<53 + 2), float64(1<<53 + 2)},
+		{int64(1 << 62), float64(1 << 62)},
 		{int64(math.MaxInt64)},
 		{uint64(1 << 63), float64(1 << 63)},
 		{uint64(math.MaxUint64)},

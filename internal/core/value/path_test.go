@@ -31,6 +31,7 @@ func TestLookup(t *testing.T) {
 		{"an absent field", "c", m{"a": 1}, nil, false},
 		{"a prefix of a key is not the key", "ab", m{"abc": 1}, nil, false},
 		{"a key that is a prefix is not the key", "abc", m{"ab": 1}, nil, false},
+		{"a key that is a prefix of a segment", "ab.c", m{"a": m{".c": 1, "c": 2, "b.c": 3}}, nil, false},
 		{"a nested field", "a.b.c", m{"a": m{"b": m{"c": 3}}}, int64(3), true},
 		{"a field below a scalar", "a.b", m{"a": 1}, nil, false},
 		{"a literal key with the dots wins", "a.b", m{"a": m{"b": 1}, "a.b": 2}, int64(2), true},

@@ -102,6 +102,26 @@ func TestReaderKeepsItsFirstFailure(t *testing.T) {
 	}
 }
 
+// A caller may allocate by what a header returns.
+func TestReaderChecksCountsAgainstTheBytesThatRemain(t *testing.T) {
+	for _, s := range []string{"82a16101", "de0002c0c0c0", "df00000001c0", "df80000001c0c0"} {
+		r := value.NewReader(unhex(t, s))
+		if n := r.MapHeader(); n != 0 || !errors.Is(r.Err(), value.ErrShort) {
+			t.Errorf("%s: MapHeader = %d, %v", s, n, r.Err())
+		}
+	}
+	for _, s := range []string{"92c0", "dc0002c0", "dd00000001"} {
+		r := value.NewReader(unhex(t, s))
+		if n := r.ArrayHeader(); n != 0 || !errors.Is(r.Err(), value.ErrShort) {
+			t.Errorf("%s: ArrayHeader = %d, %v", s, n, r.Err())
+		}
+	}
+	r := value.NewReader(unhex(t, "82c0c0c0c0"))
+	if n := r.MapHeader(); n != 2 || r.Err() != nil {
+		t.Errorf("exactly enough: MapHeader = %d, %v", n, r.Err())
+	}
+}
+
 func TestReaderFailIsAFailure(t *testing.T) {
 	mine := errors.New("mine")
 	r := value.NewReader(unhex(t, "01"))
