@@ -33,9 +33,9 @@
 // from absent, everything else is required. A Raw that is required may be nil
 // or absent on arrival and is always sent. Further directives:
 //
-//	//wire:tolerant   all fields are tolerant, and the object as a whole is
-//	//wire:check      a method check(*decoder) runs after the fields were decoded
-//	//wire:codec TEXT the type reads and writes itself; TEXT is its form on the wire
+//	//wire:tolerant    all fields are tolerant, and the object as a whole is
+//	//wire:check       a method check(*decoder) runs after the fields were decoded
+//	//wire:codec TEXT  the type reads and writes itself; TEXT is its form on the wire
 //
 // A string type with constants is a closed set of names.
 //

@@ -20,7 +20,9 @@ type Subscribed interface {
 	subscription() (field, id string)
 }
 
-// Share encodes m for many subscribers; the id in m does not matter.
+// Share encodes m for many subscribers; the id in m does not matter. Messages
+// without such an id, as SERVER_EVENT, are the same for everybody and are encoded
+// once with Append.
 func Share(m Subscribed) FanOut {
 	field, id := m.subscription()
 	frame := m.AppendTo(nil)
