@@ -75,6 +75,11 @@ func (m *Model) Check(ctx context.Context, s backing.Store) error {
 	if !mark.Equal(m.mark) {
 		return fmt.Errorf("mark is %v, want %v", mark, m.mark)
 	}
+	return m.CheckRows(ctx, s)
+}
+
+// CheckRows is Check without the mark.
+func (m *Model) CheckRows(ctx context.Context, s backing.Store) error {
 	got, err := Collect(ctx, s, backing.Range{})
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)

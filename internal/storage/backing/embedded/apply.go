@@ -63,7 +63,7 @@ func (s *Store) checkpoint(ctx context.Context, mark backing.Mark, fill func(*in
 	if err := s.reopen(tables.paths); err != nil {
 		return err
 	}
-	if err := s.awaitDepth(ctx); err != nil {
+	if err := s.awaitDepth(ctx, tables.paths); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -97,10 +97,11 @@ func ingest(ctx context.Context, in *instance, paths []string) error {
 	if len(paths) == 0 {
 		return errEmptyIngest
 	}
-	if err := in.db.Ingest(ctx, paths); err != nil {
-		return fmt.Errorf("ingest: %w", err)
+	err := in.db.Ingest(ctx, paths)
+	if cause := in.fence.err(); cause != nil {
+		err = cause
 	}
-	if err := in.fence.err(); err != nil {
+	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
 	return nil
@@ -144,30 +145,41 @@ func (s *Store) reopen(keep []string) error {
 
 // awaitDepth waits until compactions have brought the number of overlapping
 // tables down, so that reads stay bounded in cost however fast checkpoints
-// come. It does not wait for compactions that cannot run.
-func (s *Store) awaitDepth(ctx context.Context) error {
+// come. It leaves the tables in keep alone. The caller has the turn.
+func (s *Store) awaitDepth(ctx context.Context, keep []string) error {
 	if s.place.opt.still {
 		return nil
 	}
-	for waited := false; ; waited = true {
-		changed, failure := s.in.sched.watch()
-		m := s.in.db.Metrics()
-		if int(m.Levels[0].Sublevels) < s.place.opt.MaxDepth {
+	for waited, renewed := false, false; ; {
+		up := s.in.sched.watch()
+		switch {
+		case int(s.in.db.Metrics().Levels[0].Sublevels) < s.place.opt.MaxDepth:
 			return nil
-		}
-		if failure != nil {
-			return fmt.Errorf("compaction: %w", failure)
-		}
-		if m.Compact.NumInProgress == 0 {
-			return nil
-		}
-		if !waited {
-			s.waited.Add(1)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
+		case up.failure != nil:
+			return fmt.Errorf("compaction: %w", up.failure)
+		case up.busy:
+			if !waited {
+				waited = true
+				s.waited.Add(1)
+			}
+			select {
+			case <-up.changed:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case !up.scarred || renewed:
+			return nil // nothing to wait for
+		default:
+			// After a failed compaction pebble lets its tables be for half
+			// a minute. A new instance does not remember.
+			renewed = true
+			s.in.condemn(errBarred)
+			if err := s.reopen(keep); err != nil {
+				return err
+			}
 		}
 	}
 }
+
+// errBarred is why an instance is given up that will not compact.
+var errBarred = errors.New("embedded: tables wait for a compaction that does not come")

@@ -4,11 +4,16 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
+
+// markerPrefix begins the names of pebble's markers, which say which manifest
+// is in force and of which format the files are.
+const markerPrefix = "marker."
 
 // errFenced is what a shut fence answers.
 var errFenced = errors.New("embedded: instance is fenced off after a failure")
@@ -94,6 +99,9 @@ func (f *fence) file(file vfs.File, err error) (vfs.File, error) {
 }
 
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.orderMarker(name); err != nil {
+		return nil, err
+	}
 	return f.tryFile(func() (vfs.File, error) { return f.FS.Create(name, c) })
 }
 
@@ -126,7 +134,23 @@ func (f *fence) Rename(oldname, newname string) error {
 }
 
 func (f *fence) Remove(name string) error {
+	if err := f.orderMarker(name); err != nil {
+		return err
+	}
 	return f.try(func() error { return f.FS.Remove(name) })
+}
+
+// orderMarker makes the directory durable before a marker is made or removed.
+// Pebble moves a marker by making the new one, removing the old one and syncing
+// the directory once, and before all that it makes the manifest that the new
+// one names. It relies on the file system to keep this order in a power cut,
+// which journals do and nobody promises: without the order there may be a
+// marker without its manifest, or no marker at all.
+func (f *fence) orderMarker(name string) error {
+	if !strings.HasPrefix(f.PathBase(name), markerPrefix) {
+		return nil
+	}
+	return f.try(func() error { return syncDir(f.FS, f.PathDir(name)) })
 }
 
 func (f *fence) RemoveAll(name string) error {

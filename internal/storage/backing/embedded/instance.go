@@ -119,8 +119,12 @@ func (p *place) open(readOnly bool) (*instance, error) {
 	o.FS = in.fence
 	o.Lock = p.lock
 	o.ReadOnly = readOnly
-	o.Logger = logger{log: p.log, fatal: func(err error) {
+	o.Logger = logger{log: p.log, fatal: func(what string) {
 		p.failures.Add(1)
+		err := errors.New(what)
+		if fault := in.fence.lastFault(); fault != nil {
+			err = fmt.Errorf("%s: %w", what, fault)
+		}
 		p.log.Error("store instance gave up; the next checkpoint opens another", "error", err)
 		in.condemn(err)
 	}}
@@ -147,7 +151,6 @@ func (p *place) listen(in *instance) *pebble.EventListener {
 			in.sched.fail(err)
 			p.log.Warn("store upkeep failed; it is tried again at the next checkpoint", "error", err)
 		},
-		CompactionEnd: func(pebble.CompactionInfo) { in.sched.progress() },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			p.failures.Add(1)
 			p.log.Error("store has a corrupt table", "detail", info.String())

@@ -9,7 +9,7 @@ import (
 // its work is not worth a line; what goes wrong is.
 type logger struct {
 	log   *slog.Logger
-	fatal func(error)
+	fatal func(what string)
 }
 
 // Infof implements pebble.Logger.
@@ -23,5 +23,5 @@ func (l logger) Errorf(format string, args ...any) {
 // Fatalf implements pebble.Logger. Pebble expects it not to return and hands
 // the error on when it does; the fence is shut by then.
 func (l logger) Fatalf(format string, args ...any) {
-	l.fatal(fmt.Errorf(format, args...))
+	l.fatal(fmt.Sprintf(format, args...))
 }

@@ -28,8 +28,8 @@ type Options struct {
 	CompactDepth int
 
 	// MaxDepth is the number of overlapping checkpoints at which Apply waits
-	// for a compaction, and so the bound on what a read costs. Default 12;
-	// more than CompactDepth.
+	// for a compaction, and so the bound, give or take one, on what a read
+	// costs. Default 12; more than CompactDepth.
 	MaxDepth int
 
 	// MaxOpenFiles bounds the files kept open. Default 1000.

@@ -24,6 +24,7 @@ type scheduler struct {
 	idle     *sync.Cond    // granting became false
 	changed  chan struct{} // closed and replaced whenever a compaction ended
 	failure  error         // of the last compaction that failed, until resume
+	scarred  bool          // a compaction failed at some time
 }
 
 func newScheduler(limit int) *scheduler {
@@ -70,7 +71,7 @@ func (*scheduler) UpdateGetAllowedWithoutPermission() {}
 func (s *scheduler) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held, s.failure = true, err
+	s.held, s.failure, s.scarred = true, err, true
 	s.signalLocked()
 }
 
@@ -82,24 +83,25 @@ func (s *scheduler) stop() {
 	s.signalLocked()
 }
 
-// progress tells those who wait that a compaction ended.
-func (s *scheduler) progress() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.signalLocked()
-}
-
 func (s *scheduler) signalLocked() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// watch returns a channel that is closed when a compaction ends, and the
-// failure that holds compactions back, if any.
-func (s *scheduler) watch() (<-chan struct{}, error) {
+// upkeep is how compactions stand.
+type upkeep struct {
+	changed <-chan struct{} // closed when a compaction ends
+	busy    bool            // one is running
+	failure error           // holds them back until resume
+	scarred bool            // one has failed at some time
+}
+
+// watch returns how compactions stand. Right after one ended nothing may seem
+// to be running although pebble is about to start the next.
+func (s *scheduler) watch() upkeep {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.changed, s.failure
+	return upkeep{changed: s.changed, busy: s.running > 0, failure: s.failure, scarred: s.scarred}
 }
 
 // resume lets compactions start again after a failure.
@@ -140,12 +142,16 @@ func (s *scheduler) offer() {
 	s.idle.Broadcast()
 }
 
-// done takes back the room of a compaction that ended.
+// done takes back the room of a compaction that ended and gives it to the next.
+// Only then are those told who wait, so that they find the next one running.
 func (s *scheduler) done() {
 	s.mu.Lock()
 	s.running--
 	s.mu.Unlock()
 	s.offer()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signalLocked()
 }
 
 // A grant is the permission to run one compaction.
