@@ -341,7 +341,9 @@ func (s *share) undo(v *lane.View) {
 	s.failed = false
 	var again []partition.ID
 	for i := range s.rows {
-		if id := s.rows[i].Partition; v.Replica(id).Redirty(&s.rows[i]) && !slices.Contains(again, id) {
+		id := s.rows[i].Partition
+		v.Replica(id).Redirty(&s.rows[i])
+		if !slices.Contains(again, id) {
 			again = append(again, id)
 		}
 	}

@@ -92,7 +92,14 @@ type group struct {
 	lsn     log.LSN
 	tasks   []Task
 	changes []change.Record
+
+	// reads are the tasks that only read, and what they have seen of changes.
+	reads []sight
 }
+
+// sight says that the task at index task saw the first seen changes of its
+// group and none of the others.
+type sight struct{ task, seen int }
 
 // New makes a lane that owns the given replicas, which hold their durable
 // state.
@@ -159,12 +166,8 @@ func (l *Lane) complete() bool {
 	durable := l.log.DurableAt(l.gen) // final when gen is another one
 	n := 0
 	for n < len(l.groups) && l.groups[n].lsn <= durable {
-		g := &l.groups[n]
-		if len(g.changes) > 0 {
-			l.feed.Publish(g.changes)
-		}
-		l.release(g.tasks, nil)
-		*g = group{}
+		l.publish(&l.groups[n])
+		l.groups[n] = group{}
 		n++
 	}
 	l.groups = shift(l.groups, n)
@@ -174,6 +177,27 @@ func (l *Lane) complete() bool {
 	l.gen, l.last = gen, durable
 	l.failGroups()
 	return true
+}
+
+// publish offers the changes of a durable group to the feed and releases its
+// tasks. A task that reads is released behind the changes that it saw and before
+// those that it did not: its answer is a mark in the stream.
+func (l *Lane) publish(g *group) {
+	task, seen := 0, 0
+	part := func(toTask, toSeen int) {
+		if toSeen > seen {
+			l.feed.Publish(g.changes[seen:toSeen:toSeen])
+		}
+		for _, t := range g.tasks[task:toTask] {
+			t.Release(nil)
+		}
+		task, seen = toTask, toSeen
+	}
+	for _, r := range g.reads {
+		part(r.task+1, r.seen)
+	}
+	part(len(g.tasks), len(g.changes))
+	l.reuse(g.tasks)
 }
 
 // failGroups gives up everything beyond the durable position.
@@ -225,52 +249,60 @@ func (l *Lane) stepGroup(tasks []Task) {
 	v := View{lane: l, now: records.Time{Arrival: l.clock.Now(), Sys: sys, Stamp: l.clock.Now}}
 	writable := l.log.Healthy()
 	kept := tasks[:0]
+	var reads []sight
 	for _, t := range tasks {
 		if !writable && t.Writes() {
 			t.Release(ErrUnavailable)
 			continue
 		}
 		t.Step(&v)
+		if !t.Writes() {
+			reads = append(reads, sight{len(kept), len(v.fx.Log)})
+		}
 		kept = append(kept, t)
 	}
 	if !v.fx.Seen.IsZero() {
 		l.clock.Observe(v.fx.Seen)
 	}
-	l.append(kept, v.fx.Log)
+	l.append(group{tasks: kept, changes: v.fx.Log, reads: reads})
 }
 
 // append hands the group's changes to the log.
-func (l *Lane) append(tasks []Task, changes []change.Record) {
-	lsn := l.last
-	if len(changes) > 0 {
-		l.stats.Changes += uint64(len(changes))
-		l.buf = change.AppendBatch(l.buf[:0], changes)
+func (l *Lane) append(g group) {
+	g.lsn = l.last
+	if len(g.changes) > 0 {
+		l.stats.Changes += uint64(len(g.changes))
+		l.buf = change.AppendBatch(l.buf[:0], g.changes)
 		var err error
-		if lsn, err = l.log.Append(l.gen, l.buf); err != nil {
-			l.markBroken(changes)
-			l.release(tasks, fmt.Errorf("%w: %w", ErrUnavailable, err))
+		if g.lsn, err = l.log.Append(l.gen, l.buf); err != nil {
+			l.markBroken(g.changes)
+			l.release(g.tasks, fmt.Errorf("%w: %w", ErrUnavailable, err))
 			return
 		}
-		l.last = lsn
-		for i := range changes {
-			changes[i].Request = "" // aliases the frame it came in
+		l.last = g.lsn
+		for i := range g.changes {
+			g.changes[i].Request = "" // aliases the frame it came in
 		}
 	}
 	if mistake.PublishBeforeSync {
-		l.feed.Publish(changes)
-		changes = nil
+		l.feed.Publish(g.changes)
+		g.changes, g.reads = nil, nil
 	}
 	if mistake.AckBeforeSync {
-		l.release(tasks, nil)
-		tasks = nil
+		l.release(g.tasks, nil)
+		g.tasks, g.reads = nil, nil
 	}
-	l.groups = append(l.groups, group{lsn, tasks, changes})
+	l.groups = append(l.groups, g)
 }
 
 func (l *Lane) release(tasks []Task, err error) {
 	for _, t := range tasks {
 		t.Release(err)
 	}
+	l.reuse(tasks)
+}
+
+func (l *Lane) reuse(tasks []Task) {
 	clear(tasks)
 	if len(l.free) < 64 {
 		l.free = append(l.free, tasks[:0])

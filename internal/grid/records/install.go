@@ -54,24 +54,21 @@ func (r *Replica) Collect(rows []backing.Write, n int) []backing.Write {
 }
 
 // Redirty marks the key of a collected row again, because the row will not be
-// written. It reports false when the key is dirty anyhow.
-func (r *Replica) Redirty(w *backing.Write) bool {
+// written.
+func (r *Replica) Redirty(w *backing.Write) {
 	m := r.shared.maps[w.Map]
 	if m == nil {
-		return false
+		return
 	}
 	if t := r.tables[m]; t != nil {
 		if e := t.Get(w.Hash, w.Key.Key); e != nil {
-			was := e.Dirty()
 			r.markDirty(m, w.Hash, e)
-			return !was
+			return
 		}
 	}
-	if !w.Delete {
-		return false
+	if w.Delete {
+		r.dirty = append(r.dirty, dirtyKey{m, w.Hash, w.Key.Key})
 	}
-	r.dirty = append(r.dirty, dirtyKey{m, w.Hash, w.Key.Key})
-	return true
 }
 
 // Loads counts how often the replica was dropped.
@@ -115,7 +112,11 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 	}
 	r.seq = max(r.seq, c.Pos.Seq)
 	if !c.Original.IsZero() {
-		r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, c.Pos.Seq)
+		rec, err := crdt.ParseLWW(c.After)
+		if err != nil {
+			return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
+		}
+		r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, rec.TS, c.Pos.Seq)
 	}
 	t := r.open(m)
 	e := t.Get(c.KeyHash, c.Key)
@@ -205,10 +206,8 @@ func validate(kind change.Kind, state []byte) error {
 	case change.KindCounter:
 		return crdt.CounterState(s).Validate()
 	case change.KindRestamp:
-		if len(s) != 8 {
-			return fmt.Errorf("%w: re-stamp memory of %d bytes", crdt.ErrCorrupt, len(s))
-		}
-		return nil
+		_, _, err := parseRestamp(s)
+		return err
 	default:
 		return fmt.Errorf("%w: unknown kind %d", crdt.ErrCorrupt, kind)
 	}

@@ -69,9 +69,11 @@ type Result struct {
 	Err error
 
 	// Restamped is set when the writer's timestamp was too far ahead of the
-	// clock and its record was stored under another; Stored is the state that the
-	// writer has to be sent.
+	// clock, now or when the operation came before, and its record was stored
+	// under Stamp. Stored is the key's state now, which may be a later one. The
+	// writer has to be sent both.
 	Restamped bool
+	Stamp     hlc.Timestamp
 	Stored    string
 }
 

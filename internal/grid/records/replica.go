@@ -80,14 +80,14 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	}
 	var original hlc.Timestamp
 	if ts.Millis > now.Sys-hlc.MaxDrift {
-		if r.restamped(m, op, ts) {
-			return r.restampedAgain(t, op)
+		if stamp, ok := r.restamped(m, op, ts); ok {
+			return r.restampedAgain(t, op, stamp)
 		}
 		if hlc.Ahead(now.Sys, ts) {
-			if !r.rememberRestamp(now, m, op, ts) {
+			original, ts = ts, now.Stamp()
+			if !r.rememberRestamp(now, m, op, original, ts) {
 				return Result{Status: Refused, Err: ErrBusy}
 			}
-			original, ts = ts, now.Stamp()
 		}
 	}
 	e := t.Get(op.Hash, op.Key)
@@ -110,7 +110,7 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	m.tree.Update(op.Hash, e.Sum, sum, 0)
 	e.Sum = sum
 	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), original))
-	return Result{Status: Applied, Restamped: !original.IsZero(), Stored: e.State()}
+	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: e.State()}
 }
 
 func checkLWW(op *Op, before string) error {

@@ -2,9 +2,11 @@ package records
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/record"
@@ -24,27 +26,34 @@ import (
 // writes wait (ErrBusy) until older ones have expired.
 const maxRestamps = 4096
 
-// restamped reports whether the write was re-stamped before.
-func (r *Replica) restamped(m *Map, op *Op, ts hlc.Timestamp) bool {
+// restamped returns the timestamp that the write was given when it came before.
+func (r *Replica) restamped(m *Map, op *Op, ts hlc.Timestamp) (stamp hlc.Timestamp, ok bool) {
 	t := r.restamps(false)
 	if t == nil || t.Len() == 0 || mistake.RestampAgain {
-		return false
+		return hlc.Timestamp{}, false
 	}
 	r.delta = appendRestampKey(r.delta[:0], m.Name, op.Key, ts)
-	return t.Get(op.Hash, string(r.delta)) != nil
+	e := t.Get(op.Hash, string(r.delta))
+	if e == nil {
+		return hlc.Timestamp{}, false
+	}
+	_, stamp, err := parseRestamp(e.State())
+	return stamp, err == nil
 }
 
 // restampedAgain is the answer to a re-delivered write: nothing changes, and
-// the writer is told once more what is stored.
-func (r *Replica) restampedAgain(t *record.Table, op *Op) Result {
-	e := t.Get(op.Hash, op.Key)
-	if e == nil {
-		return Result{Status: Unchanged}
+// the writer is told once more under which timestamp it was stored.
+func (r *Replica) restampedAgain(t *record.Table, op *Op, stamp hlc.Timestamp) Result {
+	res := Result{Status: Unchanged, Restamped: true, Stamp: stamp}
+	if e := t.Get(op.Hash, op.Key); e != nil {
+		res.Stored = e.State()
 	}
-	return Result{Status: Unchanged, Restamped: true, Stored: e.State()}
+	return res
 }
 
-func (r *Replica) rememberRestamp(now Time, m *Map, op *Op, ts hlc.Timestamp) bool {
+// rememberRestamp makes room for, and stores, the memory of a re-stamp by the
+// next change. It reports false when there is no room.
+func (r *Replica) rememberRestamp(now Time, m *Map, op *Op, original, stamp hlc.Timestamp) bool {
 	t := r.restamps(true)
 	if t.Len() >= maxRestamps {
 		r.forgetRestamps(t, now.Sys)
@@ -52,17 +61,18 @@ func (r *Replica) rememberRestamp(now Time, m *Map, op *Op, ts hlc.Timestamp) bo
 			return false
 		}
 	}
-	r.putRestamp(m.Name, op.Key, op.Hash, ts, r.seq+1)
+	r.putRestamp(m.Name, op.Key, op.Hash, original, stamp, r.seq+1)
 	return true
 }
 
 // putRestamp stores the memory of a re-stamp made by the change at seq. It is
 // not a change of its own: replay derives it from the record's Original.
-func (r *Replica) putRestamp(mapName, key string, keyHash uint32, original hlc.Timestamp, seq uint64) {
-	until := binary.BigEndian.AppendUint64(nil, uint64(addSaturated(original.Millis, hlc.MaxDrift)))
+func (r *Replica) putRestamp(mapName, key string, keyHash uint32, original, stamp hlc.Timestamp, seq uint64) {
+	state := binary.BigEndian.AppendUint64(nil, uint64(addSaturated(original.Millis, hlc.MaxDrift)))
+	state = crdt.AppendLWW(state, crdt.LWW{TS: stamp})
 	t := r.restamps(true)
 	name := string(appendRestampKey(nil, mapName, key, original))
-	e := t.Put(keyHash, name, until)
+	e := t.Put(keyHash, name, state)
 	e.Seq = seq
 	r.markDirty(r.shared.maps[RestampMap], keyHash, e)
 }
@@ -72,7 +82,7 @@ func (r *Replica) forgetRestamps(t *record.Table, sys int64) {
 	var gone []dirtyKey
 	m := r.shared.maps[RestampMap]
 	t.Ascend(record.Cursor{}, math.MaxUint32, func(h uint32, e *record.Entry) bool {
-		if s := e.State(); len(s) == 8 && int64(binary.BigEndian.Uint64([]byte(s))) < sys {
+		if until, _, err := parseRestamp(e.State()); err != nil || until < sys {
 			gone = append(gone, dirtyKey{m, h, e.Key()})
 		}
 		return true
@@ -97,6 +107,17 @@ func (r *Replica) restamps(make bool) *record.Table {
 		return r.tables[m]
 	}
 	return r.open(m)
+}
+
+// parseRestamp reads the state of a memory: until when it is kept, in
+// milliseconds since the Unix epoch as eight bytes in big-endian order, and
+// the timestamp that was given, as the tombstone that has it.
+func parseRestamp(state string) (until int64, stamp hlc.Timestamp, err error) {
+	if len(state) < 8 {
+		return 0, hlc.Timestamp{}, fmt.Errorf("%w: re-stamp memory of %d bytes", crdt.ErrCorrupt, len(state))
+	}
+	rec, err := crdt.ParseLWW(state[8:])
+	return int64(binary.BigEndian.Uint64([]byte(state[:8]))), rec.TS, err
 }
 
 // appendRestampKey separates the parts by NUL, which no timestamp text holds

@@ -28,7 +28,7 @@ func (j *job) answer() []service.Frame {
 			unchanged++
 		}
 		if r := &j.Results[at]; r.Restamped {
-			frames = append(frames, echo(&j.Ops[at], r.Stored))
+			frames = append(frames, echo(&j.Ops[at], r)...)
 		}
 	}
 	count := j.service.metrics.ops
@@ -98,14 +98,19 @@ func reason(code wire.Code, err error) string {
 	return code.Name() + ": " + err.Error()
 }
 
-// echo tells a writer what its re-stamped record was stored as (protocol 01
-// §3.2).
-func echo(op *records.Op, stored string) service.Frame {
-	e := &wire.ServerEvent{Event: wire.Event{MapName: op.Map, EventType: wire.EventPut, Key: op.Key}}
-	r, err := crdt.ParseLWW(stored)
-	if err != nil {
-		return service.Frame{}
+// echo tells a writer what its re-stamped record was stored as. A client adopts
+// an older record only when it holds the same value (protocol 01 §3.2), so it is
+// told its own record first, and then the one that has replaced it meanwhile.
+func echo(op *records.Op, r *records.Result) []service.Frame {
+	frames := []service.Frame{event(op, crdt.LWW{Value: op.Value, TS: r.Stamp, TTL: op.TTL})}
+	if now, err := crdt.ParseLWW(r.Stored); err == nil && now.TS != r.Stamp {
+		frames = append(frames, event(op, now))
 	}
+	return frames
+}
+
+func event(op *records.Op, r crdt.LWW) service.Frame {
+	e := &wire.ServerEvent{Event: wire.Event{MapName: op.Map, EventType: wire.EventPut, Key: op.Key}}
 	if r.Tombstone() {
 		e.EventType = wire.EventRemove
 	}

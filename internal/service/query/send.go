@@ -64,12 +64,13 @@ func (s *Service) sendUpdates(q *standing, ups []update) {
 
 // tellFollowers sends SERVER_EVENT to everyone who replicates the map: those
 // who follow it, and those with a query without projection that matches the
-// record before or after the change. The writer is not told.
+// record before or after the change. The writer is told only when its record was
+// re-stamped: it has to adopt the server's before it can take any that follows.
 func (s *Service) tellFollowers(m *mapState, c *change.Record, now int64) {
 	s.event++
 	var frame service.Frame
 	tell := func(st *sessionState) {
-		if st.told == s.event || st.caller.ID == c.Author.Session {
+		if st.told == s.event || st.caller.ID == c.Author.Session && c.Original.IsZero() {
 			return
 		}
 		st.told = s.event

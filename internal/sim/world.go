@@ -1,0 +1,44 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+)
+
+// epoch is when every simulation begins: 2026-01-01 UTC.
+const epoch = 1767225600000
+
+// worldClock is a clock that moves when the scheduler says so. Nothing in a
+// simulation waits for a timer: what runs in goroutines elsewhere is stepped
+// here.
+type worldClock struct{ millis int64 }
+
+func (c *worldClock) Now() time.Time { return time.UnixMilli(c.millis) }
+
+// NewTimer implements clock.Clock with a timer that never fires.
+func (c *worldClock) NewTimer(time.Duration) clock.Timer { return stoppedTimer{} }
+
+type stoppedTimer struct{}
+
+func (stoppedTimer) C() <-chan time.Time { return nil }
+func (stoppedTimer) Stop() bool          { return false }
+func (stoppedTimer) Reset(time.Duration) {}
+
+// worldRandom is the source of every choice and of every secret.
+type worldRandom struct{ *rand.Rand }
+
+func newRandom(seed uint64) worldRandom {
+	return worldRandom{rand.New(rand.NewPCG(seed, 0x746f7067756e))}
+}
+
+// Fill implements clock.Random.
+func (r worldRandom) Fill(b []byte) {
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+}
+
+// chance is true in p of 1000 cases.
+func (r worldRandom) chance(p int) bool { return r.IntN(1000) < p }
