@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -51,4 +53,24 @@ func classifyOpen(what string, err, fault error) error {
 		return fmt.Errorf("%s: %w: %w", what, backing.ErrCorrupt, err)
 	}
 	return classify(what, err)
+}
+
+// heldElsewhere reports whether an error of locking a file says that somebody
+// has it. A lock of the same process is refused in words, that of another by a
+// bare number: one of the two that POSIX allows, or that of a sharing violation
+// on Windows. A number in the wrapping of a path is of the file and not of the
+// lock.
+func heldElsewhere(err error) bool {
+	const sharingViolation = syscall.Errno(32)
+	var path *fs.PathError
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &path):
+		return false
+	case errors.As(err, &errno):
+		return errno == syscall.EAGAIN || errno == syscall.EACCES ||
+			runtime.GOOS == "windows" && errno == sharingViolation
+	default:
+		return true
+	}
 }

@@ -132,8 +132,11 @@ func (p *place) open(readOnly bool) (*instance, error) {
 	o.EventListener = p.listen(in)
 
 	db, err := pebble.Open(p.dir, o)
-	if err == nil && in.fence.err() != nil {
-		err = errors.Join(in.fence.err(), db.Close())
+	if cause := in.fence.err(); cause != nil {
+		if err == nil {
+			_ = db.Close()
+		}
+		err = cause
 	}
 	if err != nil {
 		return nil, classifyOpen("open store "+p.dir, err, in.fence.lastFault())

@@ -26,7 +26,8 @@ const settleName = "settle.tmp"
 // failed sync the kernel may hold its pages for clean. So its bytes are written
 // again, to a new file that takes its name.
 //
-// Litter is removed along the way, except for the paths in keep.
+// A manifest that is damaged is left as it is; see checkManifest. Litter is
+// removed along the way, except for the paths in keep.
 func settle(fsys vfs.FS, dir string, keep []string) error {
 	if err := removeLitter(fsys, dir, keep); err != nil {
 		return err
@@ -39,6 +40,9 @@ func settle(fsys vfs.FS, dir string, keep []string) error {
 		content, err := readFile(fsys, fsys.PathJoin(dir, name))
 		if err != nil {
 			return fmt.Errorf("read manifest: %w", err)
+		}
+		if err := checkManifest(content); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
 		}
 		if err := replaceFile(fsys, dir, name, settleName, content); err != nil {
 			return fmt.Errorf("rewrite manifest: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -89,15 +88,10 @@ func makeDir(fsys vfs.FS, dir string) error {
 // lockDir locks dir against everybody else.
 func lockDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	lock, err := pebble.LockDirectory(dir, fsys)
-	var path *fs.PathError
-	switch {
-	case err == nil:
-		return lock, nil
-	case errors.As(err, &path):
-		return nil, classify("lock store "+dir, err)
-	default:
-		return nil, fmt.Errorf("lock store %s: %w: %w", dir, backing.ErrLocked, err)
+	if err != nil && heldElsewhere(err) {
+		err = fmt.Errorf("%w: %w", backing.ErrLocked, err)
 	}
+	return lock, classify("lock store "+dir, err)
 }
 
 // start opens the first instance.
