@@ -1,6 +1,10 @@
 package sim
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/merkle"
@@ -16,12 +20,26 @@ func (s *Simulation) checkRoots() {
 			s.find("%s has %d operations left after healing: first %s", c.name, len(c.pending), c.pending[0])
 		}
 		if got, want := c.lwwTree().Root(), s.root(lwwMap); got != want {
-			s.find("%s has root %08x of the LWW map, the server %08x", c.name, got, want)
+			s.find("%s has root %08x of the LWW map, the server %08x: %s", c.name, got, want, s.lwwDifference(c))
 		}
 		if got, want := c.orTree().Root(), s.root(orMap); got != want {
 			s.find("%s has root %08x of the OR map, the server %08x", c.name, got, want)
 		}
 	}
+}
+
+// lwwDifference names the first key whose timestamps differ.
+func (s *Simulation) lwwDifference(c *client) string {
+	for _, key := range slices.Sorted(maps.Keys(c.lww)) {
+		theirs, _ := s.server.read(lwwMap, key)
+		if crdt.CompareLWW(c.lww[key], theirs) == 0 {
+			continue
+		}
+		a, _ := crdt.ParseLWW(c.lww[key])
+		b, _ := crdt.ParseLWW(theirs)
+		return fmt.Sprintf("%s is %s here, %s there", key, a.TS, b.TS)
+	}
+	return "keys that only the server has"
 }
 
 func (s *Simulation) root(mapName string) uint32 {

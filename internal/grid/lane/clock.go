@@ -32,6 +32,16 @@ func (c *Clock) Now() hlc.Timestamp {
 	return c.hlc.Now(sys)
 }
 
+// After returns a new timestamp, greater than all before and than seen. A seen
+// that is ahead of the wall clock by more than the drift bound is ignored.
+func (c *Clock) After(seen hlc.Timestamp) hlc.Timestamp {
+	sys := c.Sys()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hlc.Update(sys, seen)
+	return c.hlc.Now(sys)
+}
+
 // Observe moves the clock past a timestamp seen elsewhere. One that is ahead of
 // the wall clock by more than the drift bound is ignored.
 func (c *Clock) Observe(ts hlc.Timestamp) {

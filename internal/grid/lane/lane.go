@@ -246,7 +246,7 @@ func (l *Lane) stepGroup(tasks []Task) {
 		return
 	}
 	sys := l.clock.Sys()
-	v := View{lane: l, now: records.Time{Arrival: l.clock.Now(), Sys: sys, Stamp: l.clock.Now}}
+	v := View{lane: l, now: records.Time{Arrival: l.clock.Now(), Sys: sys, Stamp: l.clock.After}}
 	writable := l.log.Healthy()
 	kept := tasks[:0]
 	var reads []sight

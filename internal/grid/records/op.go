@@ -85,8 +85,9 @@ type Time struct {
 	// Sys is the wall clock in milliseconds since the Unix epoch.
 	Sys int64
 
-	// Stamp returns a new timestamp of this node's clock.
-	Stamp func() hlc.Timestamp
+	// Stamp returns a new timestamp of this node's clock, greater than all before
+	// and than seen, which the clock may not have been told of yet.
+	Stamp func(seen hlc.Timestamp) hlc.Timestamp
 }
 
 // Effects collects what the steps of one batch cause, in order.

@@ -74,34 +74,36 @@ func (r *Replica) open(m *Map) *record.Table {
 
 // write merges a last-writer-wins record.
 func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
-	ts := op.TS
-	if op.Verb == change.Remove && ts.IsZero() {
-		ts = now.Stamp()
-	}
-	var original hlc.Timestamp
-	if ts.Millis > now.Sys-hlc.MaxDrift {
-		if stamp, ok := r.restamped(m, op, ts); ok {
-			return r.restampedAgain(t, op, stamp)
-		}
-		if hlc.Ahead(now.Sys, ts) {
-			original, ts = ts, now.Stamp()
-			if !r.rememberRestamp(now, m, op, original, ts) {
-				return Result{Status: Refused, Err: ErrBusy}
-			}
-		}
-	}
 	e := t.Get(op.Hash, op.Key)
 	before := ""
 	if e != nil {
 		before = e.State()
-		if c := crdt.AcceptLWW(before, ts); c <= 0 && !(c == 0 && mistake.EmitAgain) && !(c < 0 && mistake.ArrivalWins) {
-			return Result{Status: Unchanged}
+	}
+	ts := op.TS
+	if op.Verb == change.Remove && ts.IsZero() {
+		ts = now.Stamp(latest(fx.Seen, before))
+	}
+	if ts.Millis > now.Sys-hlc.MaxDrift {
+		if stamp, ok := r.restamped(m, op, ts); ok {
+			return r.restampedAgain(t, op, stamp)
 		}
+	}
+	var original hlc.Timestamp
+	if hlc.Ahead(now.Sys, ts) {
+		// What came before from the same writer may be ahead of the clock too,
+		// if by less; the new timestamp is later than that.
+		original, ts = ts, now.Stamp(latest(fx.Seen, before))
+	}
+	if c := crdt.AcceptLWW(before, ts); c <= 0 && !(c == 0 && mistake.EmitAgain) && !(c < 0 && mistake.ArrivalWins) {
+		return Result{Status: Unchanged}
 	}
 	if op.Check != nil {
 		if err := checkLWW(op, before); err != nil {
 			return Result{Status: Refused, Err: err}
 		}
+	}
+	if !original.IsZero() && !r.rememberRestamp(now, m, op, original, ts) {
+		return Result{Status: Refused, Err: ErrBusy}
 	}
 	fx.saw(ts)
 	r.scratch = crdt.AppendLWW(r.scratch[:0], crdt.LWW{Value: op.Value, TS: ts, TTL: op.TTL})
@@ -111,6 +113,14 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	e.Sum = sum
 	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), original))
 	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: e.State()}
+}
+
+// latest is the later of a timestamp and that of a stored state.
+func latest(seen hlc.Timestamp, stored string) hlc.Timestamp {
+	if rec, err := crdt.ParseLWW(stored); err == nil && hlc.Compare(rec.TS, seen) > 0 {
+		return rec.TS
+	}
+	return seen
 }
 
 func checkLWW(op *Op, before string) error {

@@ -64,13 +64,14 @@ func (s *Service) sendUpdates(q *standing, ups []update) {
 
 // tellFollowers sends SERVER_EVENT to everyone who replicates the map: those
 // who follow it, and those with a query without projection that matches the
-// record before or after the change. The writer is told only when its record was
-// re-stamped: it has to adopt the server's before it can take any that follows.
+// record before or after the change. The writer is told only when it needs it;
+// see needsEcho.
 func (s *Service) tellFollowers(m *mapState, c *change.Record, now int64) {
 	s.event++
+	key := recentKey(c)
 	var frame service.Frame
 	tell := func(st *sessionState) {
-		if st.told == s.event || st.caller.ID == c.Author.Session && c.Original.IsZero() {
+		if st.told == s.event || st.caller.ID == c.Author.Session && !st.needsEcho(c, key, now) {
 			return
 		}
 		st.told = s.event
@@ -81,6 +82,7 @@ func (s *Service) tellFollowers(m *mapState, c *change.Record, now int64) {
 			}
 			frame.Body = wire.Append(nil, e)
 		}
+		st.recent.add(key, now)
 		st.caller.Out.Send(frame)
 		s.metrics.updates.Inc()
 	}
@@ -95,6 +97,15 @@ func (s *Service) tellFollowers(m *mapState, c *change.Record, now int64) {
 			tell(s.sessions[sub.caller.ID])
 		}
 	}
+}
+
+// needsEcho reports whether a writer has to hear of its own write. A client that
+// receives an event adopts its record when it holds the same value, even under a
+// later timestamp of its own (protocol 01 §3.2). So after its record was
+// re-stamped it must hear of that before anything that follows, and after an
+// event that may have crossed its write it must be told what the server holds.
+func (st *sessionState) needsEcho(c *change.Record, key uint64, now int64) bool {
+	return c.Kind == change.KindLWW && (!c.Original.IsZero() || st.recent.has(key, now))
 }
 
 // concerned reports whether a change is of interest to those who ask q: it

@@ -85,6 +85,7 @@ type sessionState struct {
 	subs    map[string]*subscription
 	follows map[string]struct{} // names of maps
 	told    uint64              // the last event that was sent
+	recent  recent
 }
 
 // command is a message of a session on its way to Step.
