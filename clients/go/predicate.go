@@ -1,0 +1,84 @@
+package topgun
+
+import (
+	"github.com/topgunbuild/topgun-go/internal/core/predicate"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
+)
+
+// Predicate is a condition on records. The zero Predicate holds for all.
+//
+// An attribute is a field of the value, or a path of fields joined by dots;
+// _key is the record's key. A missing attribute is like nil: every comparison
+// with it is false, neq as well.
+type Predicate struct {
+	node map[string]any
+}
+
+// Is compares an attribute with a value. The operators are
+//
+//	eq neq gt gte lt lte     numbers by value, strings by bytes
+//	in between               a list; between takes two, and includes both
+//	like regex               a pattern: % and _, ignoring case; RE2
+//	startsWith endsWith      a string
+//	contains containsAll containsAny
+//	                         elements of an array, or parts of a string ignoring case
+//	isNull isNotNull         the value is ignored, pass nil
+//
+// A wrong operator or value is told by Query.
+func Is(attribute, operator string, v any) Predicate {
+	return Predicate{map[string]any{"op": operator, "attribute": attribute, "value": v}}
+}
+
+// All holds when all of ps do.
+func All(ps ...Predicate) Predicate { return combine("and", ps) }
+
+// Any holds when one of ps does.
+func Any(ps ...Predicate) Predicate { return combine("or", ps) }
+
+// Not holds when p does not.
+func Not(p Predicate) Predicate { return combine("not", []Predicate{p}) }
+
+func combine(operator string, ps []Predicate) Predicate {
+	children := make([]any, len(ps))
+	for i, p := range ps {
+		if p.node == nil {
+			p = All()
+		}
+		children[i] = p.node
+	}
+	return Predicate{map[string]any{"op": operator, "children": children}}
+}
+
+// encodePredicate returns the condition as the server takes it, nil for the zero
+// Predicate. The error is a *QueryError.
+func (c *codec) encodePredicate(p Predicate) (value.Raw, error) {
+	if p.node == nil {
+		return nil, nil
+	}
+	raw, err := c.encode(p.node)
+	if err == nil {
+		var node *predicate.Node
+		if node, err = predicate.Parse(raw); err == nil {
+			_, err = predicate.Compile(node, predicate.Env{})
+		}
+	}
+	return raw, queryError(err)
+}
+
+func (c *codec) encodeWhere(where map[string]any) (value.Raw, error) {
+	if len(where) == 0 {
+		return nil, nil
+	}
+	raw, err := c.encode(where)
+	if err == nil {
+		_, err = predicate.ParseWhere(raw)
+	}
+	return raw, queryError(err)
+}
+
+func queryError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &QueryError{Name: "INVALID_QUERY", Reason: err.Error()}
+}

@@ -1,0 +1,355 @@
+package topgun
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/core/value"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+)
+
+// Query selects records of a map. The zero Query selects all.
+type Query struct {
+	// Where are attributes and what they have to be equal to. A value that is a
+	// map of $eq, $ne, $gt, $gte, $lt, $lte or $in is compared so. It is ignored
+	// if there is a Predicate.
+	Where map[string]any
+
+	// Predicate is the condition.
+	Predicate Predicate
+
+	// Sort orders the rows; ties are in the order of keys, and so is a result
+	// without it.
+	Sort []Sort
+
+	// Limit is the most rows; 0 is the server's own limit, 10 000 by default.
+	Limit int
+
+	// Fields leaves out all other fields of the values; none means all.
+	Fields []string
+
+	// After continues behind an earlier result: its Cursor.
+	After string
+}
+
+// Sort orders by an attribute: booleans, numbers, strings, everything else,
+// missing values.
+type Sort struct {
+	By         string
+	Descending bool
+}
+
+// Row is one record of a result.
+type Row[T any] struct {
+	Key   string
+	Value T
+}
+
+// UpdateKind says how a row came into, changed in, or left a result.
+type UpdateKind int
+
+// The kinds.
+const (
+	Entered UpdateKind = iota + 1
+	Updated
+	Left
+)
+
+// String is the kind's name.
+func (k UpdateKind) String() string { return [...]string{"", "entered", "updated", "left"}[k] }
+
+// Update is what happened to one row.
+type Update[T any] struct {
+	Kind  UpdateKind
+	Key   string
+	Value T // the zero T if Left
+}
+
+// Result is what a query selects at a moment.
+type Result[T any] struct {
+	// Rows are all rows, in order.
+	Rows []Row[T]
+
+	// Updates are the differences to the result before; nil in the first.
+	Updates []Update[T]
+
+	// More says that the limit left out rows when the query was answered, and
+	// Cursor continues there.
+	More   bool
+	Cursor string
+}
+
+// Query returns a live result. The first value of the subscription is what the
+// server answered; each further one is the result after changes, of this client
+// too. Changes that come faster than results are read are merged into one.
+// After a reconnect the server answers anew, and the difference is one change.
+//
+// Queries are answered by the server, so there is no result before a connection,
+// and without one the last result stays. A query that cannot be answered ends
+// with a *QueryError, where possible at once.
+func (m *Map[T]) Query(ctx context.Context, q Query) (*Subscription[Result[T]], error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	c := m.client
+	live, err := c.newQuery(m.name, q)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	live.ending, err = c.newEnding(ctx, func() {
+		delete(c.queries, live.message.QueryID)
+		c.send(&wire.QueryUnsub{QueryID: live.message.QueryID})
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.queries[live.message.QueryID] = live
+	c.subscribeQuery(live)
+	return &Subscription[Result[T]]{live.ending, func() (func() (Result[T], error), bool) {
+		s, ok := live.take()
+		if !ok {
+			return nil, false
+		}
+		return func() (Result[T], error) { return decodeResult[T](c, live, s) }, true
+	}}, nil
+}
+
+// newQuery checks a query.
+func (c *Client) newQuery(mapName string, q Query) (*liveQuery, error) {
+	where, err := c.codec.encodeWhere(q.Where)
+	if err != nil {
+		return nil, err
+	}
+	condition, err := c.codec.encodePredicate(q.Predicate)
+	if err != nil {
+		return nil, err
+	}
+	l := &liveQuery{fields: slices.Clone(q.Fields), rows: map[string]*liveRow{}, changed: map[string]value.Raw{}}
+	l.message = &wire.QuerySub{
+		QueryID: newUUID(c.opt.random), MapName: strings.Clone(mapName), Fields: slices.Clone(q.Fields),
+		Query: wire.Query{Where: where, Predicate: condition, Cursor: q.After},
+	}
+	if q.Limit > 0 {
+		l.message.Query.Limit = wire.Some(int64(q.Limit))
+	}
+	for _, s := range q.Sort {
+		l.message.Query.Sort = append(l.message.Query.Sort, wire.SortField{Field: s.By, Descending: s.Descending})
+		l.sort = append(l.sort, value.ParsePath(s.By))
+		// Rows are put in order here too, so what orders them has to come along.
+		if len(l.fields) > 0 && !slices.Contains(l.message.Fields, s.By) {
+			l.message.Fields = append(l.message.Fields, s.By)
+		}
+	}
+	return l, nil
+}
+
+// liveQuery is the client's half of a live query. It is guarded by Client.mu.
+type liveQuery struct {
+	ending   *ending
+	message  *wire.QuerySub // of the subscription
+	sort     []value.Path
+	fields   []string
+	rows     map[string]*liveRow
+	answered bool
+	told     bool                 // the first result was read
+	changed  map[string]value.Raw // what rows were when a result was last read; nil for none
+	more     bool
+	cursor   string
+	retryAt  time.Time // of the subscription; zero for none
+}
+
+type liveRow struct {
+	key   string
+	value value.Raw
+	sort  []value.Raw
+}
+
+// snapshot is a result as the client holds it.
+type snapshot struct {
+	rows    []*liveRow
+	updates []rowUpdate
+	first   bool
+	more    bool
+	cursor  string
+}
+
+type rowUpdate struct {
+	kind  UpdateKind
+	key   string
+	value value.Raw
+}
+
+// subscribeQuery asks the server. mu is held.
+func (c *Client) subscribeQuery(l *liveQuery) {
+	l.retryAt = time.Time{}
+	c.send(l.message)
+}
+
+// queryRetry is how long to wait when the server could not answer just now.
+const queryRetry = time.Second
+
+// queryAnswered takes in a whole result. mu is held.
+func (c *Client) queryAnswered(m *wire.QueryResp) {
+	l := c.queries[m.QueryID]
+	switch {
+	case l == nil:
+		return
+	case m.Code == wire.CodeSnapshotOverflow.Name():
+		l.retryAt = c.opt.clock.Now().Add(queryRetry)
+		ring(c.alarm)
+		return
+	case m.Error != "" || m.Code != "":
+		l.ending.end(&QueryError{Name: strings.Clone(m.Code), Reason: strings.Clone(m.Error)})
+		return
+	case m.CursorStatus == wire.CursorExpired || m.CursorStatus == wire.CursorInvalid:
+		l.ending.end(&QueryError{Name: wire.CodeInvalidCursor.Name(), Reason: "the cursor is " + string(m.CursorStatus)})
+		return
+	}
+	gone := l.rows
+	l.rows = make(map[string]*liveRow, len(m.Results))
+	for i := range m.Results {
+		r := &m.Results[i]
+		l.put(r.Key, gone[r.Key], r.Value)
+		delete(gone, r.Key)
+	}
+	for key, row := range gone {
+		l.note(key, row)
+	}
+	l.answered, l.more, l.cursor = true, m.HasMore, strings.Clone(m.NextCursor)
+	l.ending.ring()
+}
+
+// queryUpdated takes in one change of a result. mu is held.
+func (c *Client) queryUpdated(m *wire.QueryUpdate) {
+	l := c.queries[m.QueryID]
+	if l == nil || !l.answered {
+		return
+	}
+	old := l.rows[m.Key]
+	if m.ChangeType == wire.ChangeLeave {
+		delete(l.rows, m.Key)
+		l.note(m.Key, old)
+	} else {
+		l.put(m.Key, old, m.Value)
+	}
+	l.ending.ring()
+}
+
+// put replaces a row.
+func (l *liveQuery) put(key string, old *liveRow, v value.Raw) {
+	row := &liveRow{key: strings.Clone(key), value: v}
+	for _, path := range l.sort {
+		s, _ := value.Lookup(v, path)
+		row.sort = append(row.sort, s)
+	}
+	l.rows[row.key] = row
+	if old == nil || !value.Equal(old.value, v) {
+		l.note(row.key, old)
+	}
+}
+
+// note remembers what a row was when a result was last read.
+func (l *liveQuery) note(key string, was *liveRow) {
+	if _, ok := l.changed[key]; ok {
+		return
+	}
+	if was != nil {
+		l.changed[key] = was.value
+	} else {
+		l.changed[key] = nil
+	}
+}
+
+// take returns the result, if it is another one than was read last.
+func (l *liveQuery) take() (snapshot, bool) {
+	if !l.answered {
+		return snapshot{}, false
+	}
+	s := snapshot{first: !l.told, more: l.more, cursor: l.cursor}
+	for key, was := range l.changed {
+		row := l.rows[key]
+		switch {
+		case row == nil && was != nil:
+			s.updates = append(s.updates, rowUpdate{kind: Left, key: key})
+		case row != nil && was == nil:
+			s.updates = append(s.updates, rowUpdate{Entered, key, row.value})
+		case row != nil && !value.Equal(was, row.value):
+			s.updates = append(s.updates, rowUpdate{Updated, key, row.value})
+		}
+	}
+	clear(l.changed)
+	if l.told && len(s.updates) == 0 {
+		return snapshot{}, false
+	}
+	l.told = true
+	for _, row := range l.rows {
+		s.rows = append(s.rows, row)
+	}
+	return s, true
+}
+
+// compare is the order of the rows.
+func (l *liveQuery) compare(a, b *liveRow) int {
+	for i, f := range l.message.Query.Sort {
+		c := value.Compare(a.sort[i], b.sort[i])
+		if f.Descending {
+			c = -c
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return strings.Compare(a.key, b.key)
+}
+
+// decodeResult makes a result for the application. No lock is held.
+func decodeResult[T any](c *Client, l *liveQuery, s snapshot) (Result[T], error) {
+	slices.SortFunc(s.rows, l.compare)
+	slices.SortFunc(s.updates, func(a, b rowUpdate) int { return strings.Compare(a.key, b.key) })
+	r := Result[T]{More: s.more, Cursor: s.cursor, Rows: make([]Row[T], len(s.rows))}
+	for i, row := range s.rows {
+		r.Rows[i].Key = row.key
+		if err := c.codec.decode(row.key, l.project(row.value), &r.Rows[i].Value); err != nil {
+			return Result[T]{}, err
+		}
+	}
+	if s.first {
+		return r, nil
+	}
+	r.Updates = make([]Update[T], len(s.updates))
+	for i, u := range s.updates {
+		r.Updates[i] = Update[T]{Kind: u.kind, Key: u.key}
+		if u.kind == Left {
+			continue
+		}
+		if err := c.codec.decode(u.key, l.project(u.value), &r.Updates[i].Value); err != nil {
+			return Result[T]{}, err
+		}
+	}
+	return r, nil
+}
+
+// project leaves out fields that came along for the order only. The server has
+// already made the dotted names of a projection into names of fields.
+func (l *liveQuery) project(v value.Raw) value.Raw {
+	if len(l.fields) == len(l.message.Fields) {
+		return v
+	}
+	return value.Project(v, l.fields)
+}
+
+// tickQuery asks again when it is time, and returns when that is. mu is held.
+func (c *Client) tickQuery(l *liveQuery, now time.Time) time.Duration {
+	switch {
+	case l.retryAt.IsZero():
+		return tickUnset
+	case now.Before(l.retryAt):
+		return l.retryAt.Sub(now)
+	}
+	c.subscribeQuery(l)
+	return tickUnset
+}
