@@ -1,7 +1,6 @@
 package predicate
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/topgunbuild/topgun-go/internal/core/value"
@@ -93,7 +92,7 @@ func (c *compiler) leaf(n *Node) (test, *Error) {
 		}
 		return t, nil
 	}
-	if absent(t.right.literal) || checkValue(n.Op, t.right.literal) != nil {
+	if !usable(n.Op, t.right.literal) {
 		return test{}, nil // what a reference of no use does at a match, too
 	}
 	return c.literal(t)
@@ -134,76 +133,4 @@ func (c *compiler) reference(field, ref string) (operand, *Error) {
 func (c *compiler) note(o operand) {
 	c.uses.key = c.uses.key || o.source == sourceKey
 	c.uses.now = c.uses.now || o.source == sourceNow
-}
-
-// Bind returns the condition with all that is known from env filled in: a
-// reference to auth becomes the literal it finds, a comparison that finds none
-// becomes one that never holds, and what always or never holds is taken out of
-// and, or and not. For every record the result holds where node does under the
-// same claims. Where auth is compared with the document from the left it stays
-// a reference. Without env.Auth the result is node itself.
-func Bind(node *Node, env Env) *Node {
-	if node == nil || env.Auth == nil {
-		return node
-	}
-	switch node.Op {
-	case OpAnd, OpOr:
-		return bindAll(node, env)
-	case OpNot:
-		if len(node.Children) == 0 {
-			return Constant(true)
-		}
-		child := Bind(node.Children[0], env)
-		if holds, ok := child.constant(); ok {
-			return Constant(!holds)
-		}
-		return Not(child)
-	}
-	return bindLeaf(node, env)
-}
-
-func bindAll(node *Node, env Env) *Node {
-	neutral := node.Op == OpAnd
-	out := &Node{Op: node.Op}
-	for _, child := range node.Children {
-		child = Bind(child, env)
-		holds, ok := child.constant()
-		switch {
-		case !ok:
-			out.Children = append(out.Children, child)
-		case holds != neutral:
-			return Constant(!neutral)
-		}
-	}
-	if len(out.Children) == 1 {
-		return out.Children[0]
-	}
-	return out
-}
-
-func bindLeaf(node *Node, env Env) *Node {
-	n := *node
-	if v, ok := claim(n.ValueRef, env); ok && !n.Op.unary() {
-		if absent(v) || checkValue(n.Op, v) != nil {
-			return Constant(false)
-		}
-		n.Value, n.ValueRef = bytes.Clone(v), ""
-	}
-	if _, ok := claim(n.AttributeRef, env); !ok || (n.ValueRef != "" && !n.Op.unary()) {
-		return &n
-	}
-	p, err := Compile(&n, env)
-	if err != nil {
-		return &n
-	}
-	return Constant(p.Eval(Input{}))
-}
-
-// claim returns what a reference to auth finds; ok is false for any other.
-func claim(ref string, env Env) (v value.Raw, ok bool) {
-	o, ok := parseRef(ref)
-	if !ok || o.source != sourceAuth {
-		return nil, false
-	}
-	return lookup(env.Auth, o.path), true
 }

@@ -48,10 +48,9 @@ func unsupportedError(field, op string) *Error {
 
 // within puts a segment in front of the path.
 func (e *Error) within(segment string) *Error {
-	switch {
-	case e.Path == "":
+	if e.Path == "" {
 		e.Path = segment
-	default:
+	} else {
 		e.Path = segment + "." + e.Path
 	}
 	return e

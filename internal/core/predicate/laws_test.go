@@ -55,8 +55,8 @@ func leaf(t *rapid.T) map[string]any {
 // operand draws right sides that op accepts.
 func operand(op string) *rapid.Generator[any] {
 	texts := rapid.OneOf(rapid.SampledFrom(valuetest.Texts), rapid.StringN(0, 3, -1)).AsAny()
-	list := func(min, max int) *rapid.Generator[any] {
-		return rapid.SliceOfN(rapid.OneOf(valuetest.Any(1), texts), min, max).AsAny()
+	list := func(least, most int) *rapid.Generator[any] {
+		return rapid.SliceOfN(rapid.OneOf(valuetest.Any(1), texts), least, most).AsAny()
 	}
 	switch op {
 	case "like":

@@ -12,25 +12,25 @@ import (
 
 type m = map[string]any
 
-func raw(t testing.TB, v any) value.Raw {
-	t.Helper()
+func raw(tb testing.TB, v any) value.Raw {
+	tb.Helper()
 	b, err := value.FromAny(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // program compiles a decoded condition.
-func program(t testing.TB, cond any) *predicate.Program {
-	t.Helper()
-	n, err := predicate.Parse(raw(t, cond))
+func program(tb testing.TB, cond any) *predicate.Program {
+	tb.Helper()
+	n, err := predicate.Parse(raw(tb, cond))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p, err := predicate.Compile(n, predicate.Env{Auth: raw(t, m{"id": "u1", "teams": []any{"red", "blue"}, "level": 3})})
+	p, err := predicate.Compile(n, predicate.Env{Auth: raw(tb, m{"id": "u1", "teams": []any{"red", "blue"}, "level": 3})})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }

@@ -35,6 +35,10 @@ func checkValue(op Op, v value.Raw) *Error {
 	return nil
 }
 
+// usable reports whether what a reference found can be the right side of op. If
+// it cannot, the comparison is false.
+func usable(op Op, v value.Raw) bool { return !absent(v) && checkValue(op, v) == nil }
+
 func wantString(v value.Raw) *Error {
 	if v.Kind() != value.KindStr {
 		return syntaxError("value", fmt.Sprintf("want a string, got %v", v.Kind()))

@@ -12,9 +12,9 @@ import (
 )
 
 // build parses and compiles a decoded condition.
-func build(t testing.TB, cond any) error {
-	t.Helper()
-	n, err := predicate.Parse(raw(t, cond))
+func build(tb testing.TB, cond any) error {
+	tb.Helper()
+	n, err := predicate.Parse(raw(tb, cond))
 	if err == nil {
 		_, err = predicate.Compile(n, predicate.Env{})
 	}

@@ -117,7 +117,7 @@ func (t *test) match(s *state) bool {
 		return t.tools.holds(t.op, left, t.right.literal)
 	}
 	right := s.get(&t.right)
-	if absent(right) || checkValue(t.op, right) != nil {
+	if !usable(t.op, right) {
 		return false
 	}
 	tools := makeTools(t.op, right)

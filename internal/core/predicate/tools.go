@@ -2,6 +2,7 @@ package predicate
 
 import (
 	"bytes"
+	"math"
 	"regexp"
 
 	"github.com/topgunbuild/topgun-go/internal/core/value"
@@ -68,7 +69,7 @@ func (t *tools) holds(op Op, left, right value.Raw) bool {
 // and in no order, and so are NaN and everything.
 func compare(op Op, a, b value.Raw) bool {
 	ka, kb := a.Kind(), b.Kind()
-	if ka != kb && !(ka.Number() && kb.Number()) || isNaN(a) || isNaN(b) {
+	if ka != kb && (!ka.Number() || !kb.Number()) || isNaN(a) || isNaN(b) {
 		return op == OpNeq
 	}
 	switch op {
@@ -100,8 +101,7 @@ func isNaN(v value.Raw) bool {
 		return false
 	}
 	r := value.NewReader(v)
-	f := r.Float()
-	return f != f //nolint:gocritic // x != x tests for NaN
+	return math.IsNaN(r.Float())
 }
 
 func bothStrings(a, b value.Raw) bool {

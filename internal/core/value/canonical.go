@@ -1,6 +1,9 @@
 package value
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // AppendCanonical appends the text V(value) that entry hashes of
 // observed-remove maps are computed over, byte for byte what the JavaScript
@@ -74,7 +77,7 @@ func (w *canonical) value(dst []byte) []byte {
 		return append(dst, "{}"...)
 	case KindInt, KindFloat:
 		f := w.r.Float()
-		if f-f != 0 { // NaN and infinities
+		if math.IsNaN(f) || math.IsInf(f, 0) {
 			return append(dst, "null"...)
 		}
 		return floatNumber(f).appendText(dst)

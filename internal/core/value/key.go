@@ -1,6 +1,9 @@
 package value
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // keyScratch holds the text of any key that is not a string.
 const keyScratch = 32
@@ -78,11 +81,11 @@ func index[T []byte | string](s T) (int, bool) {
 func (n number) appendText(dst []byte) []byte {
 	f := n.float64()
 	switch {
-	case f != f: //nolint:gocritic // x != x tests for NaN
+	case math.IsNaN(f):
 		return append(dst, "NaN"...)
-	case f > maxFloat:
+	case math.IsInf(f, 1):
 		return append(dst, "Infinity"...)
-	case f < -maxFloat:
+	case math.IsInf(f, -1):
 		return append(dst, "-Infinity"...)
 	case f >= -maxExact && f <= maxExact && f == float64(int64(f)):
 		return strconv.AppendInt(dst, int64(f), 10) // also -0, which is written 0

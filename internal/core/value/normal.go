@@ -86,7 +86,7 @@ func (n number) appendNormal(dst []byte) []byte {
 	}
 	f := math.Float64frombits(n.bits)
 	switch {
-	case f != f: //nolint:gocritic // x != x tests for NaN
+	case math.IsNaN(f):
 		return AppendFloat(dst, math.NaN())
 	case f != math.Trunc(f) || f < -1<<63 || f >= 1<<64:
 		return AppendFloat(dst, f)

@@ -11,9 +11,6 @@ type number struct {
 	bits uint64 // the integer's two's complement, or the float64's bits
 }
 
-// maxFloat is the largest finite float64.
-const maxFloat = math.MaxFloat64
-
 type numberForm uint8
 
 const (
@@ -147,7 +144,7 @@ func compareFloats(a, b float64) int {
 	case a == b:
 		return 0
 	}
-	return order(boolInt(a == a), boolInt(b == b)) //nolint:gocritic // x == x tests for NaN
+	return order(boolInt(!math.IsNaN(a)), boolInt(!math.IsNaN(b)))
 }
 
 func order[T int | int64 | uint64](a, b T) int {

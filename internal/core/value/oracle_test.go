@@ -3,6 +3,7 @@ package value_test
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
@@ -244,17 +245,19 @@ func oracleJSON(v any, list []string) string {
 
 func oracleQuote(s string) string {
 	short := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\t': `\t`, '\n': `\n`, '\f': `\f`, '\r': `\r`}
-	out := `"`
+	var out strings.Builder
+	out.WriteByte('"')
 	for i := range len(s) {
 		c := s[i]
 		switch {
 		case short[c] != "":
-			out += short[c]
+			out.WriteString(short[c])
 		case c < 0x20:
-			out += `\u00` + string("0123456789abcdef"[c/16]) + string("0123456789abcdef"[c%16])
+			fmt.Fprintf(&out, `\u%04x`, c)
 		default:
-			out += string([]byte{c})
+			out.WriteByte(c)
 		}
 	}
-	return out + `"`
+	out.WriteByte('"')
+	return out.String()
 }

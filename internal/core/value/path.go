@@ -57,7 +57,8 @@ func field(b []byte, path Path) (v []byte, used int) {
 	rest := b[h.body:]
 	for range h.n {
 		key, size := shortKey(rest)
-		length, begins := len(key), false
+		length := len(key)
+		var begins bool
 		if size != 0 {
 			begins = path.startsWith(key)
 		} else if length, size, begins = path.otherKey(rest); size == 0 {

@@ -1,6 +1,7 @@
 package value_test
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -9,11 +10,11 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/value/valuetest"
 )
 
-func raw(t testing.TB, v any) value.Raw {
-	t.Helper()
+func raw(tb testing.TB, v any) value.Raw {
+	tb.Helper()
 	b, err := value.FromAny(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -95,11 +96,7 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 
 func paths() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
-		s := rapid.SampledFrom(valuetest.Keys).Draw(t, "segment")
-		for range rapid.IntRange(0, 3).Draw(t, "more") {
-			s += "." + rapid.SampledFrom(valuetest.Keys).Draw(t, "segment")
-		}
-		return s
+		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(valuetest.Keys), 1, 4).Draw(t, "segments"), ".")
 	})
 }
 

@@ -90,11 +90,11 @@ func TestReaderKeepsItsFirstFailure(t *testing.T) {
 	if !errors.As(r.Err(), &e) || e.Offset != 1 || e.Want != "int" || e.Got != value.KindStr || !errors.Is(e, value.ErrKind) {
 		t.Fatalf("got %+v", r.Err())
 	}
-	if s := r.Str(); s != "" || r.Err() != error(e) {
+	if s := r.Str(); s != "" || !errors.Is(r.Err(), e) {
 		t.Errorf("went on to %q, %v", s, r.Err())
 	}
 	r.Fail(errors.New("another"))
-	if r.Err() != error(e) {
+	if !errors.Is(r.Err(), e) {
 		t.Errorf("Fail replaced the first failure by %v", r.Err())
 	}
 	if r.Kind() != value.KindInvalid || r.Nil() || r.Raw() != nil || r.MapHeader() != 0 || r.Bool() || r.Bytes() != nil {
