@@ -74,7 +74,7 @@ fuzz: .need-go ## Fuzz each fuzz target of PKG for T.
 	done
 
 sim: .need-go ## Run the simulation with SEED; the same seed gives the same trace.
-	SEED=$(SEED) go test -count=1 -v ./internal/sim
+	go test -count=1 -v ./internal/sim -run TestSeeds -seed $(SEED)
 
 bench: build ## Measure a server against the floor: topgun bench ARGS.
 	bin/topgun bench $(ARGS)

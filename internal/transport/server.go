@@ -140,6 +140,7 @@ func (s *Server) stop(base context.Context) error {
 		s.requests.shut()
 	})
 	stopped := make(chan struct{})
+	//arch:goroutine Serve waits in stop, for stopped
 	go func() { parts.Wait(); close(stopped) }()
 	select {
 	case <-stopped:

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -18,7 +19,7 @@ type plan struct {
 	match   *predicate.Program // nil matches every record
 	sort    []sortField
 	limit   int
-	capped  bool // limit is the server's, not the client's
+	groups  *grouping // nil for a query of rows
 	after   *boundary
 	fields  []string
 
@@ -39,13 +40,13 @@ type boundary struct {
 }
 
 // newPlan checks a QUERY_SUB. The cursor is applied by the caller.
-func newPlan(m *wire.QuerySub, maxRows int) (*plan, error) {
+func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error) {
 	q := &m.Query
+	p := &plan{mapName: strings.Clone(m.MapName), limit: maxRows}
 	if len(q.GroupBy) > 0 || len(q.Aggregations) > 0 {
-		return nil, &service.Error{Code: wire.CodeNotImplemented, Text: "groupBy and aggregations are not supported yet; group the rows on the client"}
+		return groupPlan(p, m, who)
 	}
-	p := &plan{mapName: strings.Clone(m.MapName), limit: maxRows, capped: true}
-	node, err := parseFilter(q)
+	node, err := parseFilter(q, who)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func newPlan(m *wire.QuerySub, maxRows int) (*plan, error) {
 		p.sort = append(p.sort, sortField{value.ParsePath(strings.Clone(f.Field)), f.Descending})
 	}
 	if q.Limit.Set && q.Limit.Value >= 0 && q.Limit.Value <= int64(maxRows) {
-		p.limit, p.capped = int(q.Limit.Value), false
+		p.limit = int(q.Limit.Value)
 	}
 	for _, f := range m.Fields {
 		p.fields = append(p.fields, strings.Clone(f))
@@ -72,26 +73,40 @@ func newPlan(m *wire.QuerySub, maxRows int) (*plan, error) {
 	return p, nil
 }
 
-func parseFilter(q *wire.Query) (*predicate.Node, error) {
+// parseFilter is the query's condition with what it asks of the caller filled
+// in, so that callers for whom it comes to the same share it.
+func parseFilter(q *wire.Query, who policy.Principal) (*predicate.Node, error) {
 	var node *predicate.Node
 	var err error
 	switch {
 	case len(q.Predicate) > 0:
-		node, err = predicate.Parse(cloneRaw(q.Predicate))
+		node, err = predicate.Parse(q.Predicate)
 	case len(q.Where) > 0:
-		node, err = predicate.ParseWhere(cloneRaw(q.Where))
+		node, err = predicate.ParseWhere(q.Where)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, invalid(err)
+	case node == nil:
+		return nil, nil
 	}
-	return node, nil
+	return predicate.Bind(node, predicate.Env{Auth: claims(who)}), nil
+}
+
+// claims are what a condition may ask of a caller: auth.id and auth.roles.
+func claims(who policy.Principal) value.Raw {
+	b := value.AppendStr(value.AppendMap(nil, 2), "id")
+	b = value.AppendStr(b, who.ID)
+	b = value.AppendArray(value.AppendStr(b, "roles"), len(who.Roles))
+	for _, role := range who.Roles {
+		b = value.AppendStr(b, role)
+	}
+	return b
 }
 
 func invalid(err error) error {
 	return &service.Error{Code: wire.CodeInvalidQuery, Text: err.Error()}
 }
-
-func cloneRaw(v value.Raw) value.Raw { return append(value.Raw(nil), v...) }
 
 // sortText names the order of the plan.
 func (p *plan) sortText() string {

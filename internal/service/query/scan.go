@@ -118,7 +118,13 @@ func (s *Service) finish(q *standing) {
 	q.waiting = nil
 	for _, sub := range waiting {
 		s.answer(sub)
-		q.subs = append(q.subs, sub)
+		if q.plan.groups == nil {
+			q.subs = append(q.subs, sub)
+		}
+	}
+	if q.plan.groups != nil {
+		q.window = nil // answered; there is nothing to keep
+		return
 	}
 	switch {
 	case q.window.short():

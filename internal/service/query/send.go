@@ -20,6 +20,14 @@ func (s *Service) answer(sub *subscription) {
 		resp.Code = wire.CodeNotImplemented.Name()
 		resp.Error = "queries over this kind of map are not supported yet"
 	}
+	if q.plan.groups != nil {
+		rows, err := q.plan.groups.rows(q.window)
+		if resp.Results = rows; err != nil {
+			resp.Error, resp.Code = err.Error(), service.CodeOf(err).Name()
+		}
+		sub.caller.Send(resp)
+		return
+	}
 	rows := q.window.shown()
 	for _, r := range rows {
 		resp.Results = append(resp.Results, wire.QueryRow{Key: r.key, Value: q.plan.project(r.value)})

@@ -154,7 +154,7 @@ func (s *Service) Handle(c *service.Caller, m wire.Message, _ int) error {
 // subscribe checks the query on the session's own time. A query that cannot be
 // answered is answered all the same, with an empty result that says why.
 func (s *Service) subscribe(c *service.Caller, m *wire.QuerySub) error {
-	p, err := newPlan(m, s.opt.MaxRows)
+	p, err := newPlan(m, c.Principal, s.opt.MaxRows)
 	status := cursorNone
 	if err == nil && m.Query.Cursor != "" {
 		if p.after, status = p.readCursor(m.Query.Cursor, s.clock.Now()); p.after != nil {

@@ -23,7 +23,7 @@ func (c *conn) wakeLocked() {
 	default:
 		c.busy = true
 		c.writers.Add(1) // before over is set, and so before Wait
-		go c.writer()
+		go c.writer()    //arch:goroutine conn waits in serve
 	}
 }
 
