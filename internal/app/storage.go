@@ -48,8 +48,9 @@ func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs
 		return nil, err
 	}
 	lg, err := log.Open(vfs.Default, filepath.Join(cfg.DataDir, "log"), clk, log.Options{
-		Logger: logger,
-		OnSync: syncs,
+		SegmentBytes: min(cfg.ChangeLogBytes/8, maxSegmentBytes),
+		Logger:       logger,
+		OnSync:       syncs,
 	})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -59,6 +60,10 @@ func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs
 		close: func() error { return errors.Join(lg.Close(), st.Close()) },
 	}, nil
 }
+
+// maxSegmentBytes is the largest file of the log. The log is dropped by whole
+// files, so a file is at most an eighth of the bound on all of them.
+const maxSegmentBytes = 32 << 20
 
 // nodeID is the configured id, or one that is made once and kept in the data
 // directory: timestamps of one node must not come from two names by accident,
