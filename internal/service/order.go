@@ -51,18 +51,21 @@ func (o *Order) Full() bool {
 }
 
 // Resolve gives the ticket its answer, which is sent once everything before it
-// is. It is called once; no frames are a legal answer.
+// is. It is called once; no frames are a legal answer. The slice stays the
+// caller's.
 func (t *Ticket) Resolve(frames ...Frame) {
 	o := t.order
 	o.mu.Lock()
-	t.frames, t.done = frames, true
+	t.done = true
+	if o.queue[0] == t {
+		// The usual case: nothing is before it.
+		o.sendLocked(frames)
+	} else {
+		t.frames = append([]Frame(nil), frames...)
+	}
 	n := 0
 	for n < len(o.queue) && o.queue[n].done {
-		if !o.failed {
-			for _, f := range o.queue[n].frames {
-				o.out.Send(f)
-			}
-		}
+		o.sendLocked(o.queue[n].frames)
 		n++
 	}
 	rest := copy(o.queue, o.queue[n:])
@@ -82,6 +85,15 @@ func (t *Ticket) Resolve(frames ...Frame) {
 	}
 	if empty != nil {
 		empty()
+	}
+}
+
+func (o *Order) sendLocked(frames []Frame) {
+	if o.failed {
+		return
+	}
+	for _, f := range frames {
+		o.out.Send(f)
 	}
 }
 

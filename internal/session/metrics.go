@@ -8,6 +8,8 @@ type Metrics struct {
 	// unknown_type, refused, unauthenticated, ignored.
 	Frames *prometheus.CounterVec
 
+	handled prometheus.Counter // of Frames, for the usual case
+
 	// Parked counts how often a session had to wait, by reason: busy, rate.
 	Parked *prometheus.CounterVec
 
@@ -28,6 +30,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "topgun_session_auth_failures_total", Help: "Tokens that were refused.",
 		}),
 	}
+	m.handled = m.Frames.WithLabelValues("handled")
 	reg.MustRegister(m.Frames, m.Parked, m.AuthFailures)
 	return m
 }

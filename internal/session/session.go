@@ -247,7 +247,7 @@ func (s *Session) dispatch(m wire.Message, size int) error {
 	var e *service.Error
 	switch {
 	case err == nil:
-		s.count("handled")
+		s.handled()
 		return nil
 	case errors.Is(err, service.ErrBusy):
 		return err
@@ -303,6 +303,8 @@ func (s *Session) send(m wire.Message) {
 }
 
 func (s *Session) count(outcome string) { s.host.metrics.Frames.WithLabelValues(outcome).Inc() }
+
+func (s *Session) handled() { s.host.metrics.handled.Inc() }
 
 // Take moves frames to send to dst; see transport.Session.
 func (s *Session) Take(dst []service.Frame, maxBytes int) ([]service.Frame, *service.CloseError) {

@@ -189,7 +189,7 @@ func (m *ClusterSubAck) decode(d *decoder) {
 			}
 			seen |= 0x10
 			if !d.Nil() {
-				m.InitialResults = make([]ClusterHit, d.list(d.lim.Items, 6))
+				m.InitialResults = sized(m.InitialResults, d.list(d.lim.Items, 6))
 				for i := range m.InitialResults {
 					m.InitialResults[i].decode(d)
 					if d.Err() != nil {
@@ -717,7 +717,7 @@ func (m *ClusterSearchResp) decode(d *decoder) {
 				break
 			}
 			seen |= 0x4
-			m.Results = make([]ClusterHit, d.list(d.lim.Items, 6))
+			m.Results = sized(m.Results, d.list(d.lim.Items, 6))
 			for i := range m.Results {
 				m.Results[i].decode(d)
 				if d.Err() != nil {

@@ -284,3 +284,13 @@ func (d *decoder) nodeID() string {
 }
 
 func (d *decoder) badTime(reason string) { d.reject(CodeInvalidTimestamp, ErrInvalid, reason) }
+
+// sized returns n zero elements, in the memory of s when that suffices.
+func sized[T any](s []T, n int) []T {
+	if s == nil || n > cap(s) {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}

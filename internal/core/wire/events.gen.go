@@ -238,7 +238,7 @@ func (m *ServerBatchEvent) decode(d *decoder) {
 				break
 			}
 			seen |= 0x1
-			m.Events = make([]Event, d.list(d.lim.Items, 29))
+			m.Events = sized(m.Events, d.list(d.lim.Items, 29))
 			for i := range m.Events {
 				m.Events[i].decode(d)
 				if d.Err() != nil {

@@ -43,7 +43,7 @@ func (m *HTTPSyncRequest) decode(d *decoder) {
 			}
 			seen |= 0x4
 			if !d.Nil() {
-				m.Operations = make([]ClientOp, d.list(d.lim.Ops, 1))
+				m.Operations = sized(m.Operations, d.list(d.lim.Ops, 1))
 				for i := range m.Operations {
 					m.Operations[i].decode(d)
 					if d.Err() != nil {
@@ -59,7 +59,7 @@ func (m *HTTPSyncRequest) decode(d *decoder) {
 			}
 			seen |= 0x8
 			if !d.Nil() {
-				m.SyncMaps = make([]HTTPSyncMap, d.list(d.lim.Items, 54))
+				m.SyncMaps = sized(m.SyncMaps, d.list(d.lim.Items, 54))
 				for i := range m.SyncMaps {
 					m.SyncMaps[i].decode(d)
 					if d.Err() != nil {
@@ -75,7 +75,7 @@ func (m *HTTPSyncRequest) decode(d *decoder) {
 			}
 			seen |= 0x10
 			if !d.Nil() {
-				m.Queries = make([]HTTPQuery, d.list(d.lim.Items, 19))
+				m.Queries = sized(m.Queries, d.list(d.lim.Items, 19))
 				for i := range m.Queries {
 					m.Queries[i].decode(d)
 					if d.Err() != nil {
@@ -91,7 +91,7 @@ func (m *HTTPSyncRequest) decode(d *decoder) {
 			}
 			seen |= 0x20
 			if !d.Nil() {
-				m.Searches = make([]HTTPSearch, d.list(d.lim.Items, 27))
+				m.Searches = sized(m.Searches, d.list(d.lim.Items, 27))
 				for i := range m.Searches {
 					m.Searches[i].decode(d)
 					if d.Err() != nil {
@@ -399,7 +399,7 @@ func (m *HTTPSyncResponse) decode(d *decoder) {
 			}
 			seen |= 0x4
 			if !d.Nil() {
-				m.Deltas = make([]HTTPDelta, d.list(d.lim.Items, 65))
+				m.Deltas = sized(m.Deltas, d.list(d.lim.Items, 65))
 				for i := range m.Deltas {
 					m.Deltas[i].decode(d)
 					if d.Err() != nil {
@@ -415,7 +415,7 @@ func (m *HTTPSyncResponse) decode(d *decoder) {
 			}
 			seen |= 0x8
 			if !d.Nil() {
-				m.QueryResults = make([]HTTPQueryResult, d.list(d.lim.Items, 19))
+				m.QueryResults = sized(m.QueryResults, d.list(d.lim.Items, 19))
 				for i := range m.QueryResults {
 					m.QueryResults[i].decode(d)
 					if d.Err() != nil {
@@ -431,7 +431,7 @@ func (m *HTTPSyncResponse) decode(d *decoder) {
 			}
 			seen |= 0x10
 			if !d.Nil() {
-				m.SearchResults = make([]HTTPSearchResult, d.list(d.lim.Items, 20))
+				m.SearchResults = sized(m.SearchResults, d.list(d.lim.Items, 20))
 				for i := range m.SearchResults {
 					m.SearchResults[i].decode(d)
 					if d.Err() != nil {
@@ -447,7 +447,7 @@ func (m *HTTPSyncResponse) decode(d *decoder) {
 			}
 			seen |= 0x20
 			if !d.Nil() {
-				m.Errors = make([]HTTPError, d.list(d.lim.Items, 16))
+				m.Errors = sized(m.Errors, d.list(d.lim.Items, 16))
 				for i := range m.Errors {
 					m.Errors[i].decode(d)
 					if d.Err() != nil {
@@ -533,7 +533,7 @@ func (m *HTTPAck) decode(d *decoder) {
 			}
 			seen |= 0x2
 			if !d.Nil() {
-				m.Results = make([]OpResult, d.list(d.lim.Ops, 37))
+				m.Results = sized(m.Results, d.list(d.lim.Ops, 37))
 				for i := range m.Results {
 					m.Results[i].decode(d)
 					if d.Err() != nil {
@@ -591,7 +591,7 @@ func (m *HTTPDelta) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Records = make([]HTTPRecord, d.list(d.lim.Items, 64))
+			m.Records = sized(m.Records, d.list(d.lim.Items, 64))
 			for i := range m.Records {
 				m.Records[i].decode(d)
 				if d.Err() != nil {

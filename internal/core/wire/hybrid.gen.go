@@ -337,7 +337,7 @@ func (m *HybridSearchResp) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Results = make([]HybridHit, d.list(d.lim.Items, 27))
+			m.Results = sized(m.Results, d.list(d.lim.Items, 27))
 			for i := range m.Results {
 				m.Results[i].decode(d)
 				if d.Err() != nil {

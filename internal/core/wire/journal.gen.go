@@ -415,7 +415,7 @@ func (m *JournalReadResponse) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Events = make([]JournalEntry, d.list(d.lim.Items, 78))
+			m.Events = sized(m.Events, d.list(d.lim.Items, 78))
 			for i := range m.Events {
 				m.Events[i].decode(d)
 				if d.Err() != nil {

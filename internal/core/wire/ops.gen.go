@@ -209,7 +209,7 @@ func (m *OpBatch) decode(d *decoder) {
 				break
 			}
 			seen |= 0x1
-			m.Ops = make([]ClientOp, d.list(d.lim.Ops, 1))
+			m.Ops = sized(m.Ops, d.list(d.lim.Ops, 1))
 			for i := range m.Ops {
 				m.Ops[i].decode(d)
 				if d.Err() != nil {
@@ -315,7 +315,7 @@ func (m *OpAck) decode(d *decoder) {
 			}
 			seen |= 0x4
 			if !d.Nil() {
-				m.Results = make([]OpResult, d.list(d.lim.Ops, 37))
+				m.Results = sized(m.Results, d.list(d.lim.Ops, 37))
 				for i := range m.Results {
 					m.Results[i].decode(d)
 					if d.Err() != nil {

@@ -1,5 +1,7 @@
 package wire
 
+import "sync"
+
 // ClientOp is one write of a client.
 //
 // A problem that concerns one operation alone does not fail its frame: it is
@@ -22,6 +24,27 @@ type ClientOp struct {
 	Invalid *DecodeError `wire:"-"`
 }
 
+// opBatches keeps the memory of batches that were released: a batch is decoded
+// for every frame of writes, and its operations are large.
+var opBatches = sync.Pool{New: func() any { return new(OpBatch) }}
+
+// maxPooledOps is the largest batch whose memory is kept.
+const maxPooledOps = 1024
+
+func takeOpBatch() *OpBatch { return opBatches.Get().(*OpBatch) }
+
+// Release gives the memory of a decoded batch to the next one. The batch and its
+// slice of operations must not be used afterwards; strings and values taken from
+// them stay valid, they belong to the frame. Calling it is optional.
+func (m *OpBatch) Release() {
+	if cap(m.Ops) > maxPooledOps {
+		return
+	}
+	clear(m.Ops)
+	*m = OpBatch{Ops: m.Ops[:0]}
+	opBatches.Put(m)
+}
+
 // ClientOpMessage is a single operation outside a batch, as old clients send it.
 //
 //wire:message CLIENT_OP payload c2s
@@ -32,8 +55,11 @@ type ClientOpMessage struct {
 // OpBatch carries all operations of a client that are not yet acknowledged, in
 // the order of their ids.
 //
+// Decode takes it from a pool; see Release.
+//
 //wire:message OP_BATCH payload c2s
 //wire:check
+//wire:pooled
 type OpBatch struct {
 	Ops          []ClientOp   `wire:"ops,ops"`
 	WriteConcern WriteConcern `wire:"writeConcern,omitempty,tolerant"`

@@ -335,7 +335,7 @@ func (m *ORMapSyncRespLeaf) decode(d *decoder) {
 				break
 			}
 			seen |= 0x4
-			m.Entries = make([]ORMapEntry, d.list(d.lim.Items, 1))
+			m.Entries = sized(m.Entries, d.list(d.lim.Items, 1))
 			for i := range m.Entries {
 				m.Entries[i].decode(d)
 				if d.Err() != nil {
@@ -410,7 +410,7 @@ func (m *ORMapEntry) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Records = make([]ORRecord, d.list(d.lim.Items, 42))
+			m.Records = sized(m.Records, d.list(d.lim.Items, 42))
 			for i := range m.Records {
 				m.Records[i].decode(d)
 				if d.Err() != nil {
@@ -545,7 +545,7 @@ func (m *ORMapDiffResponse) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Entries = make([]ORMapEntry, d.list(d.lim.Items, 1))
+			m.Entries = sized(m.Entries, d.list(d.lim.Items, 1))
 			for i := range m.Entries {
 				m.Entries[i].decode(d)
 				if d.Err() != nil {
@@ -622,7 +622,7 @@ func (m *ORMapPushDiff) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Entries = make([]ORMapEntry, d.list(d.lim.Items, 1))
+			m.Entries = sized(m.Entries, d.list(d.lim.Items, 1))
 			for i := range m.Entries {
 				m.Entries[i].decode(d)
 				if d.Err() != nil {

@@ -88,7 +88,7 @@ func (m *PartitionMap) decode(d *decoder) {
 				break
 			}
 			seen |= 0x4
-			m.Nodes = make([]Node, d.list(d.lim.Items, 45))
+			m.Nodes = sized(m.Nodes, d.list(d.lim.Items, 45))
 			for i := range m.Nodes {
 				m.Nodes[i].decode(d)
 				if d.Err() != nil {
@@ -102,7 +102,7 @@ func (m *PartitionMap) decode(d *decoder) {
 				break
 			}
 			seen |= 0x8
-			m.Partitions = make([]Partition, d.list(d.lim.Items, 42))
+			m.Partitions = sized(m.Partitions, d.list(d.lim.Items, 42))
 			for i := range m.Partitions {
 				m.Partitions[i].decode(d)
 				if d.Err() != nil {
@@ -338,7 +338,7 @@ func (m *PartitionMapDelta) decode(d *decoder) {
 				break
 			}
 			seen |= 0x4
-			m.Changes = make([]PartitionChange, d.list(d.lim.Items, 51))
+			m.Changes = sized(m.Changes, d.list(d.lim.Items, 51))
 			for i := range m.Changes {
 				m.Changes[i].decode(d)
 				if d.Err() != nil {

@@ -154,7 +154,7 @@ func (m *Query) decode(d *decoder) {
 			}
 			seen |= 0x40
 			if !d.Nil() {
-				m.Aggregations = make([]Aggregation, d.list(d.lim.Items, 10))
+				m.Aggregations = sized(m.Aggregations, d.list(d.lim.Items, 10))
 				for i := range m.Aggregations {
 					m.Aggregations[i].decode(d)
 					if d.Err() != nil {
@@ -336,7 +336,7 @@ func (m *QueryResp) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Results = make([]QueryRow, d.list(d.lim.Items, 6))
+			m.Results = sized(m.Results, d.list(d.lim.Items, 6))
 			for i := range m.Results {
 				m.Results[i].decode(d)
 				if d.Err() != nil {

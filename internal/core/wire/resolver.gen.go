@@ -420,7 +420,7 @@ func (m *ListResolversResponse) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Resolvers = make([]ResolverInfo, d.list(d.lim.Items, 16))
+			m.Resolvers = sized(m.Resolvers, d.list(d.lim.Items, 16))
 			for i := range m.Resolvers {
 				m.Resolvers[i].decode(d)
 				if d.Err() != nil {

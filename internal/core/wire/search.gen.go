@@ -179,7 +179,7 @@ func (m *SearchResp) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Results = make([]SearchHit, d.list(d.lim.Items, 27))
+			m.Results = sized(m.Results, d.list(d.lim.Items, 27))
 			for i := range m.Results {
 				m.Results[i].decode(d)
 				if d.Err() != nil {

@@ -271,7 +271,7 @@ func (m *SyncRespLeaf) decode(d *decoder) {
 				break
 			}
 			seen |= 0x4
-			m.Records = make([]KeyedRecord, d.list(d.lim.Items, 50))
+			m.Records = sized(m.Records, d.list(d.lim.Items, 50))
 			for i := range m.Records {
 				m.Records[i].decode(d)
 				if d.Err() != nil {

@@ -238,7 +238,7 @@ func (m *VectorSearchResp) decode(d *decoder) {
 				break
 			}
 			seen |= 0x2
-			m.Results = make([]VectorHit, d.list(d.lim.Items, 13))
+			m.Results = sized(m.Results, d.list(d.lim.Items, 13))
 			for i := range m.Results {
 				m.Results[i].decode(d)
 				if d.Err() != nil {

@@ -16,16 +16,49 @@ package feed
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 )
 
+// Batch is the changes of one group of a lane. Its memory is used again when the
+// lane and all followers are done with it.
+type Batch struct {
+	Records []change.Record
+
+	refs atomic.Int32
+}
+
+// maxPooled is the largest batch whose memory is kept.
+const maxPooled = 4096
+
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// NewBatch returns an empty batch that belongs to the caller until Release.
+func NewBatch() *Batch {
+	b := batches.Get().(*Batch)
+	b.refs.Store(1)
+	return b
+}
+
+// Release gives up one hold on the batch.
+func (b *Batch) Release() {
+	if b.refs.Add(-1) != 0 || cap(b.Records) > maxPooled {
+		return
+	}
+	clear(b.Records)
+	b.Records = b.Records[:0]
+	batches.Put(b)
+}
+
 // Item is one thing in an inbox: changes, a mark, or a gap.
 type Item struct {
 	// Changes are consecutive changes of one lane. They are shared with other
-	// followers and never modified.
+	// followers, never modified, and valid until the next Take; the strings in
+	// them may be kept.
 	Changes []change.Record
+	batch   *Batch
 
 	// Mark is what the follower had asked a lane to put here.
 	Mark any
@@ -49,11 +82,12 @@ func (f *Feed) Follow(limit int, bell actor.Bell) *Inbox {
 	return in
 }
 
-// Publish offers the changes to every follower. changes must not be modified
-// afterwards.
-func (f *Feed) Publish(changes []change.Record) {
+// Publish offers the records from to to of a batch to every follower. They must
+// not be modified afterwards.
+func (f *Feed) Publish(b *Batch, from, to int) {
 	for _, in := range f.inboxes {
-		in.offer(Item{Changes: changes}, len(changes))
+		b.refs.Add(1)
+		in.offer(Item{Changes: b.Records[from:to:to], batch: b}, to-from)
 	}
 }
 
@@ -78,7 +112,7 @@ func (in *Inbox) Mark(v any) { in.offer(Item{Mark: v}, 1) }
 func (in *Inbox) offer(it Item, size int) {
 	in.mu.Lock()
 	if in.size+size > in.limit && in.size > 0 {
-		clear(in.items)
+		release(in.items)
 		in.items = append(in.items[:0], Item{Gap: true})
 		in.size = 0
 		in.gaps++
@@ -92,12 +126,22 @@ func (in *Inbox) offer(it Item, size int) {
 // Take returns everything in the inbox, in order. The slice is valid until the
 // next Take.
 func (in *Inbox) Take() []Item {
-	clear(in.taken)
+	release(in.taken)
 	in.mu.Lock()
 	in.items, in.taken = in.taken[:0], in.items
 	in.size = 0
 	in.mu.Unlock()
 	return in.taken
+}
+
+// release forgets items.
+func release(items []Item) {
+	for i := range items {
+		if b := items[i].batch; b != nil {
+			b.Release()
+		}
+	}
+	clear(items)
 }
 
 // Depth reports how many changes and marks wait, and how often the inbox has

@@ -74,11 +74,12 @@ type Lane struct {
 	inbox   []Task // taken from the mailbox, not yet stepped
 
 	gen    uint64
-	last   log.LSN // of the last group appended
-	groups []group // appended, not yet durable; oldest first
-	free   []([]Task)
+	last   log.LSN               // of the last group appended
+	groups []group               // appended, not yet durable; oldest first
+	tasks  []Task                // those of groups, in order
 	broken map[partition.ID]bool // dropped, not yet loaded again
 	buf    []byte
+	view   View // of the group being stepped
 	stats  Stats
 }
 
@@ -89,11 +90,11 @@ type Stats struct {
 
 // group is what one append made durable together.
 type group struct {
-	lsn     log.LSN
-	tasks   []Task
-	changes []change.Record
+	lsn   log.LSN
+	tasks int         // how many; they stand in Lane.tasks
+	batch *feed.Batch // nil: nothing changed
 
-	// reads are the tasks that only read, and what they have seen of changes.
+	// reads are the tasks that only read, and what they have seen of batch.
 	reads []sight
 }
 
@@ -153,9 +154,9 @@ func (l *Lane) Step() bool {
 		return worked
 	}
 	n := min(len(l.inbox), l.opt.GroupTasks)
-	tasks := append(l.taskSlice(), l.inbox[:n]...)
+	l.stepGroup(l.inbox[:n])
+	clear(l.inbox[:n])
 	l.inbox = l.inbox[n:]
-	l.stepGroup(tasks)
 	return true
 }
 
@@ -164,13 +165,14 @@ func (l *Lane) Step() bool {
 func (l *Lane) complete() bool {
 	gen := l.log.Generation()
 	durable := l.log.DurableAt(l.gen) // final when gen is another one
-	n := 0
+	n, done := 0, 0
 	for n < len(l.groups) && l.groups[n].lsn <= durable {
-		l.publish(&l.groups[n])
-		l.groups[n] = group{}
+		g := &l.groups[n]
+		l.publish(g, l.tasks[done:done+g.tasks])
+		done += g.tasks
 		n++
 	}
-	l.groups = shift(l.groups, n)
+	l.groups, l.tasks = shift(l.groups, n), shift(l.tasks, done)
 	if gen == l.gen {
 		return n > 0
 	}
@@ -182,13 +184,13 @@ func (l *Lane) complete() bool {
 // publish offers the changes of a durable group to the feed and releases its
 // tasks. A task that reads is released behind the changes that it saw and before
 // those that it did not: its answer is a mark in the stream.
-func (l *Lane) publish(g *group) {
+func (l *Lane) publish(g *group, tasks []Task) {
 	task, seen := 0, 0
 	part := func(toTask, toSeen int) {
 		if toSeen > seen {
-			l.feed.Publish(g.changes[seen:toSeen:toSeen])
+			l.feed.Publish(g.batch, seen, toSeen)
 		}
-		for _, t := range g.tasks[task:toTask] {
+		for _, t := range tasks[task:toTask] {
 			t.Release(nil)
 		}
 		task, seen = toTask, toSeen
@@ -196,20 +198,25 @@ func (l *Lane) publish(g *group) {
 	for _, r := range g.reads {
 		part(r.task+1, r.seen)
 	}
-	part(len(g.tasks), len(g.changes))
-	l.reuse(g.tasks)
+	if g.batch == nil {
+		part(len(tasks), 0)
+		return
+	}
+	part(len(tasks), len(g.batch.Records))
+	g.batch.Release()
 }
 
 // failGroups gives up everything beyond the durable position.
 func (l *Lane) failGroups() {
-	failed := l.groups
-	l.groups = nil
-	for i := range failed {
-		l.markBroken(failed[i].changes)
+	groups, tasks := l.groups, l.tasks
+	l.groups, l.tasks = nil, nil
+	for i := range groups {
+		if b := groups[i].batch; b != nil {
+			l.markBroken(b.Records)
+			b.Release()
+		}
 	}
-	for i := range failed {
-		l.release(failed[i].tasks, ErrUnavailable)
-	}
+	release(tasks, ErrUnavailable)
 }
 
 func (l *Lane) markBroken(changes []change.Record) {
@@ -242,80 +249,83 @@ func (l *Lane) stepGroup(tasks []Task) {
 	l.stats.Groups++
 	l.stats.Tasks += uint64(len(tasks))
 	if err := l.reload(); err != nil {
-		l.release(tasks, err)
+		release(tasks, err)
 		return
 	}
-	sys := l.clock.Sys()
-	v := View{lane: l, now: records.Time{Arrival: l.clock.Now(), Sys: sys, Stamp: l.clock.After}}
+	g := group{batch: feed.NewBatch()}
+	v := &l.view
+	*v = View{lane: l, now: l.now()}
+	v.fx.Log = g.batch.Records
 	writable := l.log.Healthy()
-	kept := tasks[:0]
-	var reads []sight
+	first := len(l.tasks)
 	for _, t := range tasks {
 		if !writable && t.Writes() {
 			t.Release(ErrUnavailable)
 			continue
 		}
-		t.Step(&v)
+		t.Step(v)
 		if !t.Writes() {
-			reads = append(reads, sight{len(kept), len(v.fx.Log)})
+			g.reads = append(g.reads, sight{g.tasks, len(v.fx.Log)})
 		}
-		kept = append(kept, t)
+		l.tasks = append(l.tasks, t)
+		g.tasks++
 	}
 	if !v.fx.Seen.IsZero() {
 		l.clock.Observe(v.fx.Seen)
 	}
-	l.append(group{tasks: kept, changes: v.fx.Log, reads: reads})
+	if g.batch.Records = v.fx.Log; len(g.batch.Records) == 0 {
+		g.batch.Release()
+		g.batch = nil
+	}
+	if err := l.append(&g); err != nil {
+		failed := l.tasks[first:]
+		l.tasks = l.tasks[:first]
+		release(failed, err)
+	}
 }
 
-// append hands the group's changes to the log.
-func (l *Lane) append(g group) {
+func (l *Lane) now() records.Time {
+	return records.Time{Arrival: l.clock.Now(), Sys: l.clock.Sys(), Stamp: l.clock.After}
+}
+
+// append hands the group's changes to the log. When the log refuses them, what
+// they were merged into has to be loaded again.
+func (l *Lane) append(g *group) error {
 	g.lsn = l.last
-	if len(g.changes) > 0 {
-		l.stats.Changes += uint64(len(g.changes))
-		l.buf = change.AppendBatch(l.buf[:0], g.changes)
-		var err error
-		if g.lsn, err = l.log.Append(l.gen, l.buf); err != nil {
-			l.markBroken(g.changes)
-			l.release(g.tasks, fmt.Errorf("%w: %w", ErrUnavailable, err))
-			return
+	if g.batch != nil {
+		changes := g.batch.Records
+		l.stats.Changes += uint64(len(changes))
+		l.buf = change.AppendBatch(l.buf[:0], changes)
+		lsn, err := l.log.Append(l.gen, l.buf)
+		if err != nil {
+			l.markBroken(changes)
+			g.batch.Release()
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		l.last = g.lsn
-		for i := range g.changes {
-			g.changes[i].Request = "" // aliases the frame it came in
+		g.lsn, l.last = lsn, lsn
+		for i := range changes {
+			changes[i].Request = "" // aliases the frame it came in
 		}
 	}
-	if mistake.PublishBeforeSync {
-		l.feed.Publish(g.changes)
-		g.changes, g.reads = nil, nil
+	if mistake.PublishBeforeSync && g.batch != nil {
+		l.feed.Publish(g.batch, 0, len(g.batch.Records))
+		g.batch.Release()
+		g.batch, g.reads = nil, nil
 	}
 	if mistake.AckBeforeSync {
-		l.release(g.tasks, nil)
-		g.tasks, g.reads = nil, nil
+		first := len(l.tasks) - g.tasks
+		release(l.tasks[first:], nil)
+		l.tasks, g.tasks, g.reads = l.tasks[:first], 0, nil
 	}
-	l.groups = append(l.groups, g)
+	l.groups = append(l.groups, *g)
+	return nil
 }
 
-func (l *Lane) release(tasks []Task, err error) {
+func release(tasks []Task, err error) {
 	for _, t := range tasks {
 		t.Release(err)
 	}
-	l.reuse(tasks)
-}
-
-func (l *Lane) reuse(tasks []Task) {
 	clear(tasks)
-	if len(l.free) < 64 {
-		l.free = append(l.free, tasks[:0])
-	}
-}
-
-func (l *Lane) taskSlice() []Task {
-	if n := len(l.free); n > 0 {
-		s := l.free[n-1]
-		l.free = l.free[:n-1]
-		return s
-	}
-	return make([]Task, 0, l.opt.GroupTasks)
 }
 
 // shift drops the first n elements, reusing the memory.

@@ -11,7 +11,7 @@ import (
 // that were re-stamped, a rejection for each refused operation, and the
 // acknowledgement that covers them all.
 func (j *job) answer() []service.Frame {
-	var frames []service.Frame
+	frames := j.frames
 	var applied, unchanged, refused int
 	for _, at := range j.place {
 		if at < 0 {
@@ -31,16 +31,17 @@ func (j *job) answer() []service.Frame {
 			frames = append(frames, echo(&j.Ops[at], r)...)
 		}
 	}
-	count := j.service.metrics.ops
-	count.WithLabelValues("applied").Add(float64(applied))
-	count.WithLabelValues("unchanged").Add(float64(unchanged))
-	count.WithLabelValues("refused").Add(float64(refused))
+	m := j.service.metrics
+	m.applied.Add(float64(applied))
+	m.unchanged.Add(float64(unchanged))
+	m.refused.Add(float64(refused))
 	for _, r := range j.refused {
 		frames = append(frames, rejection(r)...)
 	}
 	if id := j.lastID(); id != "" {
 		frames = append(frames, service.Frame{Head: wire.AppendOpAck(make([]byte, 0, 96), id, j.level, j.results())})
 	}
+	j.frames = frames
 	return frames
 }
 

@@ -1,6 +1,9 @@
 package maps
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,48 +20,52 @@ const defaultTimeout = 5 * time.Second
 // before (protocol 04 §11).
 type late struct {
 	mu   sync.Mutex
-	jobs map[*deadline]struct{}
+	jobs map[*job]time.Time
 }
 
-type deadline struct {
-	late    *late
-	at      time.Time
-	caller  *service.Caller
-	request string
-}
-
-func (s *Service) watch(j *job, timeoutMillis int64) *deadline {
+func (l *late) add(j *job, timeoutMillis int64) {
 	timeout := defaultTimeout
 	if timeoutMillis > 0 && timeoutMillis < int64(time.Hour/time.Millisecond) {
 		timeout = time.Duration(timeoutMillis) * time.Millisecond
 	}
-	d := &deadline{late: &s.late, at: j.start.Add(timeout), caller: j.caller, request: j.ids[len(j.ids)-1]}
-	s.late.mu.Lock()
-	s.late.jobs[d] = struct{}{}
-	s.late.mu.Unlock()
-	return d
+	l.mu.Lock()
+	l.jobs[j] = j.start.Add(timeout)
+	l.mu.Unlock()
 }
 
-func (d *deadline) stop() {
-	d.late.mu.Lock()
-	delete(d.late.jobs, d)
-	d.late.mu.Unlock()
+func (l *late) remove(j *job) {
+	l.mu.Lock()
+	delete(l.jobs, j)
+	l.mu.Unlock()
+}
+
+// over takes out the batches whose time is up, and returns whom to tell of
+// which.
+func (l *late) over(now time.Time) []overdue {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []overdue
+	for j, at := range l.jobs {
+		if !now.Before(at) {
+			out = append(out, overdue{j.caller, strings.Clone(j.ids[len(j.ids)-1])})
+			delete(l.jobs, j)
+		}
+	}
+	slices.SortFunc(out, func(a, b overdue) int {
+		return cmp.Or(cmp.Compare(a.caller.ID, b.caller.ID), cmp.Compare(a.request, b.request))
+	})
+	return out
+}
+
+type overdue struct {
+	caller  *service.Caller
+	request string
 }
 
 // Sweep sends an ERROR to the writers of batches whose time is up. It is called
 // every 100 ms or so.
 func (s *Service) Sweep() {
-	now := s.clock.Now()
-	s.late.mu.Lock()
-	var over []*deadline
-	for d := range s.late.jobs {
-		if !now.Before(d.at) {
-			over = append(over, d)
-			delete(s.late.jobs, d)
-		}
-	}
-	s.late.mu.Unlock()
-	for _, d := range over {
+	for _, d := range s.late.over(s.clock.Now()) {
 		e := &service.Error{
 			Code: wire.CodeTimeout, Type: wire.TypeOpBatch, Request: d.request,
 			Text: "the write concern was not reached in time; the operations are still under way and will be acknowledged when it is",

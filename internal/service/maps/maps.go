@@ -25,26 +25,28 @@ type Service struct {
 }
 
 type metrics struct {
-	ops     *prometheus.CounterVec
-	latency prometheus.Histogram
+	applied, unchanged, refused, unavailable prometheus.Counter
+	latency                                  prometheus.Histogram
 }
 
 // New makes the service.
 func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim service.Limits) *Service {
+	ops := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "topgun_operations_total", Help: "Operations of clients, by what became of them.",
+	}, []string{"outcome"})
 	m := &metrics{
-		ops: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "topgun_operations_total", Help: "Operations of clients, by what became of them.",
-		}, []string{"outcome"}),
+		applied: ops.WithLabelValues("applied"), unchanged: ops.WithLabelValues("unchanged"),
+		refused: ops.WithLabelValues("refused"), unavailable: ops.WithLabelValues("unavailable"),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "topgun_operation_batch_seconds",
 			Help:    "Time from the decoded frame of operations to its acknowledgement.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
 		}),
 	}
-	reg.MustRegister(m.ops, m.latency)
+	reg.MustRegister(ops, m.latency)
 	return &Service{
 		engine: e, clock: clk, limits: lim.WithDefaults(), metrics: m,
-		late: late{jobs: map[*deadline]struct{}{}},
+		late: late{jobs: map[*job]time.Time{}},
 		pool: sync.Pool{New: func() any { return new(job) }},
 	}
 }
@@ -62,7 +64,11 @@ func (s *Service) Leave(*service.Caller) {}
 func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 	switch m := m.(type) {
 	case *wire.OpBatch:
-		return s.submit(c, m.Ops, m.WriteConcern, m.Timeout, size)
+		err := s.submit(c, m.Ops, m.WriteConcern, m.Timeout, size)
+		if err == nil {
+			m.Release()
+		}
+		return err
 	case *wire.ClientOpMessage:
 		return s.submit(c, []wire.ClientOp{m.ClientOp}, "", 0, size)
 	}
@@ -79,7 +85,9 @@ type job struct {
 	start   time.Time
 	size    int
 	count   int // operations in the frame
-	late    *deadline
+
+	// frames is where the answer is put together.
+	frames []service.Frame
 
 	// ids are those of the operations, in the order of the frame; place is the
 	// index in the batch, or -1 for an operation that was refused at the door.
@@ -112,7 +120,7 @@ func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.Wr
 	j.ticket = c.Acks.Take()
 	j.fill(ops, concern)
 	j.Done = j.done
-	j.late = s.watch(j, timeout)
+	s.late.add(j, timeout)
 	s.engine.Do(&j.Batch)
 	return nil
 }
@@ -171,11 +179,11 @@ func (j *job) admit(op *wire.ClientOp, want wire.WriteConcern) error {
 // done runs on a lane, once the batch has come as far as it waits for.
 func (j *job) done(_ *engine.Batch, err error) {
 	s := j.service
-	j.late.stop()
+	s.late.remove(j)
 	s.engine.Credit.Return(j.count, j.size)
 	s.metrics.latency.Observe(s.clock.Now().Sub(j.start).Seconds())
 	if err != nil {
-		s.metrics.ops.WithLabelValues("unavailable").Add(float64(j.count))
+		s.metrics.unavailable.Add(float64(j.count))
 		j.ticket.Fail(&service.Error{
 			Code: service.CodeOf(err), Type: wire.TypeOpBatch, Request: j.ids[len(j.ids)-1],
 			Text: fmt.Sprintf("the operations were not stored and have to be sent again: %v", err),
@@ -191,9 +199,10 @@ func (s *Service) recycle(j *job) {
 	clear(j.Results)
 	clear(j.ids)
 	clear(j.refused)
+	clear(j.frames)
 	j.Ops, j.Results = j.Ops[:0], j.Results[:0]
-	j.ids, j.place, j.refused = j.ids[:0], j.place[:0], j.refused[:0]
-	j.caller, j.ticket, j.late = nil, nil, nil
+	j.ids, j.place, j.refused, j.frames = j.ids[:0], j.place[:0], j.refused[:0], j.frames[:0]
+	j.caller, j.ticket = nil, nil
 	if cap(j.Ops) <= 1024 {
 		s.pool.Put(j)
 	}

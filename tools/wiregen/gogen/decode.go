@@ -175,7 +175,7 @@ func (g *writer) read(f *schema.Field, target string) {
 		g.p("%s = make([]%s, d.list(%s, 1))", target, f.Ref, limit(f.Limit))
 		g.readElements(f, target)
 	case schema.ObjectRef:
-		g.p("%s = make([]%s, d.list(%s, %d))", target, f.Ref, limit(f.Limit), g.schema.MinSize(g.schema.Object(f.Ref)))
+		g.p("%s = sized(%s, d.list(%s, %d))", target, target, limit(f.Limit), g.schema.MinSize(g.schema.Object(f.Ref)))
 		g.readElements(f, target)
 	}
 }

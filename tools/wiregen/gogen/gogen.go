@@ -163,7 +163,11 @@ func (g *writer) types() {
 	g.p("// decodeMessage decodes a frame of type t, at whose start d is.")
 	g.p("func decodeMessage(d *decoder, t Type) Message {\nswitch t {")
 	for _, o := range messages {
-		g.p("case Type%s:\nm := new(%s)", o.Name, o.Name)
+		if o.Pooled {
+			g.p("case Type%s:\nm := take%s()", o.Name, o.Name)
+		} else {
+			g.p("case Type%s:\nm := new(%s)", o.Name, o.Name)
+		}
 		switch {
 		case len(topFields(o)) > 0:
 			g.p("m.decodeFrame(d)\nd.finish(0)")

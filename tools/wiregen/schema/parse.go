@@ -154,6 +154,8 @@ func (p *reader) directives(at ast.Node, r *rawStruct, directives map[string]str
 			r.object.Tolerant = true
 		case "check":
 			r.object.Check = true
+		case "pooled":
+			r.object.Pooled = true
 		default:
 			p.complain(at, "unknown directive //wire:%s", key)
 		}

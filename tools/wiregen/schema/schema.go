@@ -33,6 +33,9 @@ type Object struct {
 	Tolerant bool // the object as a whole keeps its problem in Invalid
 	Invalid  bool // the struct has a place for a problem
 	Check    bool // a method checks the decoded object
+
+	// Pooled says that decoding takes the struct from a pool of the package.
+	Pooled bool
 }
 
 // Message makes an object a message of its own.
