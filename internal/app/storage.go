@@ -44,6 +44,9 @@ func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs
 		}, nil
 	}
 	st, err := embedded.Open(vfs.Default, filepath.Join(cfg.DataDir, "store"), logger, embedded.Options{})
+	if errors.Is(err, backing.ErrLocked) {
+		return nil, fmt.Errorf("the data directory %s is in use by another process; stop it, or choose another directory: %w", cfg.DataDir, err)
+	}
 	if err != nil {
 		return nil, err
 	}
