@@ -73,8 +73,7 @@ func (s *Session) Handle(ctx context.Context, frame []byte) error {
 func (s *Session) handleBatch(ctx context.Context, b *wire.Batch) error {
 	items, err := b.Messages(s.host.opt.Wire)
 	if err != nil {
-		s.count("malformed")
-		s.refuse(&service.Error{Code: service.CodeOf(err), Text: err.Error(), Type: wire.TypeBatch})
+		s.reject("malformed", &service.Error{Code: service.CodeOf(err), Text: err.Error(), Type: wire.TypeBatch})
 		return nil
 	}
 	for _, item := range items {
@@ -83,7 +82,7 @@ func (s *Session) handleBatch(ctx context.Context, b *wire.Batch) error {
 			continue
 		}
 		if m.Type() == wire.TypeBatch {
-			s.refuse(&service.Error{Code: wire.CodeMalformed, Text: "a BATCH may not contain another", Type: wire.TypeBatch})
+			s.reject("malformed", &service.Error{Code: wire.CodeMalformed, Text: "a BATCH may not contain another", Type: wire.TypeBatch})
 			continue
 		}
 		if err := s.handle(ctx, m, len(item)); err != nil {
@@ -135,16 +134,23 @@ func (s *Session) decode(frame []byte) wire.Message {
 	var unknown *wire.UnknownTypeError
 	var bad *wire.DecodeError
 	switch {
-	case !s.ready.Load() && s.host.auth.Required():
-		s.count("unauthenticated")
 	case errors.As(err, &unknown):
-		s.count("unknown_type")
-		s.send((&service.Error{Code: wire.CodeNotImplemented, Text: "unknown message type; this server speaks another version of the protocol", Request: unknown.Name}).Message())
+		s.reject("unknown_type", &service.Error{Code: wire.CodeNotImplemented, Text: "unknown message type; this server speaks another version of the protocol", Request: unknown.Name})
 	case errors.As(err, &bad):
-		s.count("malformed")
-		s.refuse(&service.Error{Code: bad.Code, Text: bad.Error(), Type: bad.Type})
+		s.reject("malformed", &service.Error{Code: bad.Code, Text: bad.Error(), Type: bad.Type})
 	}
 	return nil
+}
+
+// reject counts a frame that is not carried out and says why; before
+// authentication it is counted as such and nothing is said (AUTH-FIRST).
+func (s *Session) reject(outcome string, why *service.Error) {
+	if !s.ready.Load() && s.host.auth.Required() {
+		s.count("unauthenticated")
+		return
+	}
+	s.count(outcome)
+	s.refuse(why)
 }
 
 // opsIn is what a message costs of the session's share of operations.
@@ -160,7 +166,7 @@ func (s *Session) affordable(m wire.Message) bool {
 	if n <= s.host.opt.Burst {
 		return true
 	}
-	s.refuse(&service.Error{Code: wire.CodeOverloaded, Text: "the message holds more operations than a session may send at once; split it", Type: m.Type()})
+	s.reject("refused", &service.Error{Code: wire.CodeOverloaded, Text: "the message holds more operations than a session may send at once; split it", Type: m.Type()})
 	return false
 }
 
@@ -255,8 +261,7 @@ func (s *Session) dispatch(m wire.Message, size int) error {
 	default:
 		e = &service.Error{Code: service.CodeOf(err), Text: err.Error(), Type: m.Type()}
 	}
-	s.count("refused")
-	s.refuse(e)
+	s.reject("refused", e)
 	return nil
 }
 
