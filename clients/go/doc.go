@@ -38,7 +38,7 @@
 // # Concurrency
 //
 // Everything is safe for concurrent use. A Client runs one goroutine of its
-// own, and three more while it is connected; Close returns when all have ended.
+// own, and five more while it is connected; Close returns when all have ended.
 // One lock guards the state; nothing waits, and nothing of the application is
 // called, while it is held. The application's code runs on the client's
 // goroutines in two places: the error handler and the token provider.

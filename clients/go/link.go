@@ -17,6 +17,8 @@ const (
 	pingEvery = 5 * time.Second
 	// silence is how long the server may say nothing.
 	silence = 15 * time.Second
+	// goodbye is how long the server may take to confirm the end.
+	goodbye = time.Second
 )
 
 // link is one connection. Its fields are guarded by Client.mu, except for socket.
@@ -56,7 +58,9 @@ func (c *Client) serve(ctx context.Context, accepted func()) (time.Time, error) 
 	g, work := errgroup.WithContext(context.WithoutCancel(ctx))
 	g.Go(func() error { return c.read(work, l) })
 	g.Go(func() error { return c.write(work, l) })
-	g.Go(func() error { return c.watch(work, ctx.Done(), l) })
+	g.Go(func() error { return c.watch(work, l) })
+	g.Go(func() error { return hangUp(work, ctx.Done(), l) })
+	g.Go(func() error { return leave(work, ctx.Done()) })
 	err = g.Wait()
 
 	c.detach()
@@ -211,9 +215,32 @@ func (c *Client) read(ctx context.Context, l *link) error {
 	}
 }
 
-// watch sees to everything that has its time, and closes the connection when
-// quit is.
-func (c *Client) watch(ctx context.Context, quit <-chan struct{}, l *link) error {
+// hangUp closes the connection in good order when quit is closed.
+func hangUp(ctx context.Context, quit <-chan struct{}, l *link) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-quit:
+		_ = l.socket.Close(websocket.StatusNormalClosure, "")
+		return ErrClosed
+	}
+}
+
+// leave gives up waiting for a server that does not answer hangUp.
+func leave(ctx context.Context, quit <-chan struct{}) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-quit:
+	}
+	polite, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	<-polite.Done()
+	return ErrClosed
+}
+
+// watch sees to everything that has its time.
+func (c *Client) watch(ctx context.Context, l *link) error {
 	t := c.opt.clock.NewTimer(0)
 	defer t.Stop()
 	for {
@@ -224,9 +251,6 @@ func (c *Client) watch(ctx context.Context, quit <-chan struct{}, l *link) error
 			return &ConnectionError{Doing: "read", Err: err}
 		case <-ctx.Done():
 			return nil
-		case <-quit:
-			_ = l.socket.Close(websocket.StatusNormalClosure, "")
-			return ErrClosed
 		}
 		next, err := c.tick(l)
 		if err != nil {

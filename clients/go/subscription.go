@@ -32,9 +32,6 @@ func (s *Subscription[T]) Next() (T, error) {
 		select {
 		case <-e.wake:
 		case <-e.done:
-			e.client.mu.Lock()
-			e.end(e.cause())
-			e.client.mu.Unlock()
 		}
 	}
 }
@@ -43,6 +40,9 @@ func (s *Subscription[T]) poll() (func() (T, error), bool, error) {
 	e := s.ending
 	e.client.mu.Lock()
 	defer e.client.mu.Unlock()
+	if err := e.cause(); err != nil {
+		e.end(err)
+	}
 	if e.err != nil {
 		return nil, false, e.err
 	}
@@ -118,10 +118,14 @@ func (c *Client) newEnding(ctx context.Context, forget func()) (*ending, error) 
 	return e, nil
 }
 
-// end ends the subscription; the first reason counts. mu is held.
+// end ends the subscription; the first reason counts, and the context's before
+// all others. mu is held.
 func (e *ending) end(err error) {
 	if e.err != nil {
 		return
+	}
+	if cause := e.cause(); cause != nil {
+		err = cause
 	}
 	e.err = err
 	delete(e.client.subs, e)

@@ -1,0 +1,15 @@
+package topgun
+
+// Root is the root of the replica's tree, for tests that compare replicas.
+func (m *Map[T]) Root() uint32 {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	return m.replica.tree.Root()
+}
+
+// Root is the root of the replica's tree, for tests that compare replicas.
+func (m *ORMap[T]) Root() uint32 {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	return m.replica.tree.Root()
+}
