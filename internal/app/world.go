@@ -18,8 +18,13 @@ func (systemClock) NewTimer(d time.Duration) clock.Timer { return systemTimer{ti
 
 type systemTimer struct{ t *time.Timer }
 
-func (t systemTimer) C() <-chan time.Time   { return t.t.C }
-func (t systemTimer) Stop() bool            { return t.t.Stop() }
+// C implements clock.Timer.
+func (t systemTimer) C() <-chan time.Time { return t.t.C }
+
+// Stop implements clock.Timer.
+func (t systemTimer) Stop() bool { return t.t.Stop() }
+
+// Reset implements clock.Timer.
 func (t systemTimer) Reset(d time.Duration) { t.t.Reset(d) }
 
 // systemRandom is the machine's source of random bits; it does not fail.

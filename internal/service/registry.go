@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
@@ -48,7 +49,7 @@ func (r *Registry) Find(t wire.Type) Service { return r.byType[t] }
 
 // Leave tells every service that a caller is gone, last registered first.
 func (r *Registry) Leave(c *Caller) {
-	for i := len(r.services) - 1; i >= 0; i-- {
-		r.services[i].Leave(c)
+	for _, s := range slices.Backward(r.services) {
+		s.Leave(c)
 	}
 }

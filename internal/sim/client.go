@@ -30,7 +30,6 @@ type client struct {
 	or  map[string]crdt.ORState // key to state
 
 	pending []*op
-	sent    int            // operations of pending sent on this connection
 	acked   map[int]*op    // by id
 	seen    []*op          // what the server has announced to this client
 	heard   map[string]int // announcements on this connection

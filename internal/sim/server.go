@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -42,7 +41,7 @@ func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, 
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	srv.node, err = app.NewNode(context.Background(), app.World{
+	srv.node, err = app.NewNode(s.ctx, app.World{
 		Clock: s.clock, Random: s.random, Log: srv.log, Store: store, Metrics: prometheus.NewRegistry(),
 	}, app.NodeOptions{
 		ID: "server", Endpoint: "ws://sim/ws",

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -31,6 +32,7 @@ type Result struct {
 
 // Simulation is one run.
 type Simulation struct {
+	ctx    context.Context
 	opt    Options
 	seed   uint64
 	random worldRandom
@@ -47,15 +49,16 @@ type Simulation struct {
 // maxFindings ends a simulation that has found enough.
 const maxFindings = 10
 
-// Run simulates one seed.
-func Run(seed uint64, opt Options) Result {
+// Run simulates one seed. ctx is handed to the server; it does not end the
+// simulation.
+func Run(ctx context.Context, seed uint64, opt Options) Result {
 	if opt.Steps == 0 {
 		opt.Steps = 3000
 	}
 	if opt.Clients == 0 {
 		opt.Clients = 2
 	}
-	s := &Simulation{opt: opt, seed: seed, random: newRandom(seed), clock: &worldClock{epoch}}
+	s := &Simulation{ctx: ctx, opt: opt, seed: seed, random: newRandom(seed), clock: &worldClock{epoch}}
 	s.run()
 	acked := 0
 	for _, c := range s.clients {

@@ -15,14 +15,14 @@ var (
 // shows how it came about.
 func TestSeeds(t *testing.T) {
 	if *seedFlag != 0 {
-		r := Run(*seedFlag, Options{})
+		r := Run(t.Context(), *seedFlag, Options{})
 		t.Logf("%s", r.Trace)
 		report(t, r)
 		return
 	}
 	acked, crashes := 0, 0
 	for seed := range uint64(*seedsFlag) {
-		r := Run(seed+1, Options{})
+		r := Run(t.Context(), seed+1, Options{})
 		report(t, r)
 		acked += r.Acked
 		crashes += r.Crashes
@@ -47,7 +47,7 @@ func report(t *testing.T, r Result) {
 // byte.
 func TestOneSeedTwice(t *testing.T) {
 	for seed := range uint64(5) {
-		a, b := Run(seed+1, Options{}), Run(seed+1, Options{})
+		a, b := Run(t.Context(), seed+1, Options{}), Run(t.Context(), seed+1, Options{})
 		if !bytes.Equal(a.Trace, b.Trace) {
 			t.Errorf("seed %d: two runs differ: %s", seed+1, firstDifference(a.Trace, b.Trace))
 		}

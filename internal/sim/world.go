@@ -15,6 +15,7 @@ const epoch = 1767225600000
 // here.
 type worldClock struct{ millis int64 }
 
+// Now implements clock.Clock.
 func (c *worldClock) Now() time.Time { return time.UnixMilli(c.millis) }
 
 // NewTimer implements clock.Clock with a timer that never fires.
@@ -22,8 +23,13 @@ func (c *worldClock) NewTimer(time.Duration) clock.Timer { return stoppedTimer{}
 
 type stoppedTimer struct{}
 
+// C implements clock.Timer.
 func (stoppedTimer) C() <-chan time.Time { return nil }
-func (stoppedTimer) Stop() bool          { return false }
+
+// Stop implements clock.Timer.
+func (stoppedTimer) Stop() bool { return false }
+
+// Reset implements clock.Timer.
 func (stoppedTimer) Reset(time.Duration) {}
 
 // worldRandom is the source of every choice and of every secret.

@@ -124,7 +124,7 @@ func ReadBatch(b []byte, fn func(*Record) error) error {
 		return fmt.Errorf("%w: %d records in %d bytes", ErrCorrupt, n, len(d.b))
 	}
 	var r Record
-	for i := uint64(0); i < n; i++ {
+	for i := range n {
 		d.record(&r, i == 0)
 		if d.err != nil {
 			return d.err

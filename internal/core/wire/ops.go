@@ -26,12 +26,17 @@ type ClientOp struct {
 
 // opBatches keeps the memory of batches that were released: a batch is decoded
 // for every frame of writes, and its operations are large.
-var opBatches = sync.Pool{New: func() any { return new(OpBatch) }}
+var opBatches sync.Pool
 
 // maxPooledOps is the largest batch whose memory is kept.
 const maxPooledOps = 1024
 
-func takeOpBatch() *OpBatch { return opBatches.Get().(*OpBatch) }
+func takeOpBatch() *OpBatch {
+	if m, ok := opBatches.Get().(*OpBatch); ok {
+		return m
+	}
+	return new(OpBatch)
+}
 
 // Release gives the memory of a decoded batch to the next one. The batch and its
 // slice of operations must not be used afterwards; strings and values taken from

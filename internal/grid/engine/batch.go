@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
@@ -90,7 +91,7 @@ func (p *part) Step(v *lane.View) {
 			continue
 		}
 		b.Results[i] = v.Do(op)
-		if b.Results[i].Err == records.ErrBusy {
+		if errors.Is(b.Results[i].Err, records.ErrBusy) {
 			b.fail(records.ErrBusy)
 		}
 	}

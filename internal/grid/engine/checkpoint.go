@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -208,9 +209,7 @@ func (c *Checkpointer) take(s *share) {
 	if lsn := uint64(s.lsn); !r.started || lsn < r.mark.LSN {
 		r.mark.LSN, r.started = lsn, true
 	}
-	for id, pos := range s.reached {
-		r.mark.Partitions[id] = pos
-	}
+	maps.Copy(r.mark.Partitions, s.reached)
 	r.left--
 }
 

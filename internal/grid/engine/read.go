@@ -25,6 +25,7 @@ type Row struct {
 // read is the common part of a task that only reads.
 type read struct{}
 
+// Writes implements lane.Task.
 func (read) Writes() bool { return false }
 
 func (e *Engine) submit(n int, t lane.Task) {
@@ -49,6 +50,7 @@ type getRead struct {
 	ok    bool
 }
 
+// Step implements lane.Task.
 func (g *getRead) Step(v *lane.View) {
 	m := v.Shared().Find(g.mapName)
 	if m == nil {
@@ -61,6 +63,7 @@ func (g *getRead) Step(v *lane.View) {
 	}
 }
 
+// Release implements lane.Task.
 func (g *getRead) Release(err error) { g.done(g.state, g.ok, err) }
 
 // gather is a read that every lane has a share in.
@@ -110,12 +113,14 @@ type treeRead struct {
 	tree          merkle.Tree
 }
 
+// Step implements lane.Task.
 func (t *treeRead) Step(v *lane.View) {
 	if m := v.Shared().Find(t.mapName); m != nil {
 		m.Tree().AddBelow(t.path, &t.tree)
 	}
 }
 
+// Release implements lane.Task.
 func (t *treeRead) Release(err error) { t.gather.release(err) }
 
 // Leaf reads all records of one leaf of a map's Merkle tree, tombstones and
@@ -145,6 +150,7 @@ type leafRead struct {
 	rows    []Row
 }
 
+// Step implements lane.Task.
 func (l *leafRead) Step(v *lane.View) {
 	m := v.Shared().Find(l.mapName)
 	if m == nil {
@@ -163,6 +169,7 @@ func (l *leafRead) Step(v *lane.View) {
 	})
 }
 
+// Release implements lane.Task.
 func (l *leafRead) Release(err error) { l.gather.release(err) }
 
 // Place is where a scan of one lane stands: all partitions before Partition are
@@ -175,14 +182,14 @@ type Place struct {
 
 // Covers reports whether the scan has passed a key, and so has seen its record
 // if there was one.
-func (p Place) Covers(hash uint32, key string) bool {
+func (p Place) Covers(keyHash uint32, key string) bool {
 	if p.Done {
 		return true
 	}
-	if id := partition.Of(hash); id != p.Partition {
+	if id := partition.Of(keyHash); id != p.Partition {
 		return id < p.Partition
 	}
-	return p.Cursor.Covers(hash, key)
+	return p.Cursor.Covers(keyHash, key)
 }
 
 // Slice is one step of a scan; it arrives as a mark in the scanner's inbox.
@@ -222,7 +229,7 @@ type ScanRequest struct {
 func (e *Engine) Lanes() int { return len(e.lanes) }
 
 // Lane is the lane that owns a key.
-func (e *Engine) Lane(hash uint32) int { return e.laneOf(hash) }
+func (e *Engine) Lane(keyHash uint32) int { return e.laneOf(keyHash) }
 
 // Scan reads a slice of a map on one lane.
 func (e *Engine) Scan(req ScanRequest) {
@@ -236,6 +243,7 @@ type scanRead struct {
 	next Place
 }
 
+// Step implements lane.Task.
 func (s *scanRead) Step(v *lane.View) {
 	m := v.Shared().Find(s.req.Map)
 	if m == nil {
@@ -272,6 +280,7 @@ func (s *scanRead) Step(v *lane.View) {
 	})
 }
 
+// Release implements lane.Task.
 func (s *scanRead) Release(err error) {
 	s.req.To.Mark(Slice{Scan: s.req.Scan, Lane: s.req.Lane, Rows: s.rows, Next: s.next, Err: err})
 }

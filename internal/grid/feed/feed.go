@@ -33,11 +33,14 @@ type Batch struct {
 // maxPooled is the largest batch whose memory is kept.
 const maxPooled = 4096
 
-var batches = sync.Pool{New: func() any { return new(Batch) }}
+var batches sync.Pool
 
 // NewBatch returns an empty batch that belongs to the caller until Release.
 func NewBatch() *Batch {
-	b := batches.Get().(*Batch)
+	b, ok := batches.Get().(*Batch)
+	if !ok {
+		b = new(Batch)
+	}
 	b.refs.Store(1)
 	return b
 }

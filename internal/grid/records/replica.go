@@ -94,7 +94,7 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 		// if by less; the new timestamp is later than that.
 		original, ts = ts, now.Stamp(latest(fx.Seen, before))
 	}
-	if c := crdt.AcceptLWW(before, ts); c <= 0 && !(c == 0 && mistake.EmitAgain) && !(c < 0 && mistake.ArrivalWins) {
+	if !accepts(before, ts) {
 		return Result{Status: Unchanged}
 	}
 	if op.Check != nil {
@@ -113,6 +113,18 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	e.Sum = sum
 	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), original))
 	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: e.State()}
+}
+
+// accepts reports whether a record with timestamp ts replaces a stored state.
+func accepts(stored string, ts hlc.Timestamp) bool {
+	switch c := crdt.AcceptLWW(stored, ts); {
+	case c > 0:
+		return true
+	case c == 0:
+		return mistake.EmitAgain
+	default:
+		return mistake.ArrivalWins
+	}
 }
 
 // latest is the later of a timestamp and that of a stored state.

@@ -95,15 +95,15 @@ func (r *Replica) forgetRestamps(t *record.Table, sys int64) {
 	}
 }
 
-func (r *Replica) restamps(make bool) *record.Table {
+func (r *Replica) restamps(create bool) *record.Table {
 	m := r.shared.maps[RestampMap]
 	if m == nil {
-		if !make {
+		if !create {
 			return nil
 		}
 		m, _ = r.shared.open(RestampMap, change.KindRestamp)
 	}
-	if !make {
+	if !create {
 		return r.tables[m]
 	}
 	return r.open(m)

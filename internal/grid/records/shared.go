@@ -29,36 +29,31 @@ func Reserved(name string) bool {
 }
 
 // Kinds remembers which kind of data each map of the node holds. It is shared
-// by all lanes and safe for concurrent use.
+// by all lanes and safe for concurrent use. The zero Kinds knows no map.
 type Kinds struct {
-	kinds sync.Map // map name -> change.Kind
+	mu    sync.RWMutex
+	kinds map[string]change.Kind
 }
 
 // Fix gives the map its kind if it has none, and reports the kind it has.
 func (k *Kinds) Fix(name string, kind change.Kind) change.Kind {
-	if have, ok := k.kinds.Load(name); ok {
-		return have.(change.Kind)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if have, ok := k.kinds[name]; ok {
+		return have
 	}
-	have, _ := k.kinds.LoadOrStore(strings.Clone(name), kind)
-	return have.(change.Kind)
+	if k.kinds == nil {
+		k.kinds = map[string]change.Kind{}
+	}
+	k.kinds[strings.Clone(name)] = kind
+	return kind
 }
 
 // Of reports the kind of a map, KindNone when it has no record yet.
 func (k *Kinds) Of(name string) change.Kind {
-	if have, ok := k.kinds.Load(name); ok {
-		return have.(change.Kind)
-	}
-	return change.KindNone
-}
-
-// Names lists the maps that hold records, with their kinds, in no order.
-func (k *Kinds) Names() map[string]change.Kind {
-	names := map[string]change.Kind{}
-	k.kinds.Range(func(name, kind any) bool {
-		names[name.(string)] = kind.(change.Kind)
-		return true
-	})
-	return names
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.kinds[name]
 }
 
 // Shared is what the replicas of one lane have in common. It belongs to the

@@ -1,6 +1,8 @@
 package maps
 
 import (
+	"slices"
+
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
@@ -48,9 +50,9 @@ func (j *job) answer() []service.Frame {
 // lastID is the id that the acknowledgement repeats. Operations without an id
 // cannot be acknowledged.
 func (j *job) lastID() string {
-	for i := len(j.ids) - 1; i >= 0; i-- {
-		if j.ids[i] != "" {
-			return j.ids[i]
+	for _, id := range slices.Backward(j.ids) {
+		if id != "" {
+			return id
 		}
 	}
 	return ""

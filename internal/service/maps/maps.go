@@ -47,7 +47,6 @@ func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim servi
 	return &Service{
 		engine: e, clock: clk, limits: lim.WithDefaults(), metrics: m,
 		late: late{jobs: map[*job]time.Time{}},
-		pool: sync.Pool{New: func() any { return new(job) }},
 	}
 }
 
@@ -115,7 +114,10 @@ func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.Wr
 	if !s.engine.Admit(len(ops), size, c.Wake) {
 		return service.ErrBusy
 	}
-	j := s.pool.Get().(*job)
+	j, ok := s.pool.Get().(*job)
+	if !ok {
+		j = new(job)
+	}
 	j.service, j.caller, j.start, j.size, j.count = s, c, s.clock.Now(), size, len(ops)
 	j.ticket = c.Acks.Take()
 	j.fill(ops, concern)

@@ -54,11 +54,11 @@ func (s *Service) ask(sc *scan, lane int) {
 
 // slice takes what a lane has found.
 func (s *Service) slice(sl engine.Slice) {
-	sc := sl.Scan.(*scan)
-	q := sc.standing
-	if q.scan != sc {
+	sc, ok := sl.Scan.(*scan)
+	if !ok || sc.standing.scan != sc {
 		return // given up meanwhile
 	}
+	q := sc.standing
 	if sl.Err != nil {
 		// The lane cannot answer now. The place is kept and asked for again with
 		// the next sweep.
@@ -157,7 +157,7 @@ func (s *Service) gap() {
 			s.wantScan(q)
 		}
 		for _, st := range m.followers {
-			st.caller.Out.Close(gapClose)
+			st.caller.Out.Close(errGap)
 		}
 	}
 }

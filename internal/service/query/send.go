@@ -8,9 +8,9 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
-// gapClose ends a session that follows a map some of whose changes were lost:
+// errGap ends a session that follows a map some of whose changes were lost:
 // it comes back and synchronises.
-var gapClose = &service.CloseError{Code: wire.CloseTryAgainLater, Reason: "changes were missed; reconnect and synchronise"}
+var errGap = &service.CloseError{Code: wire.CloseTryAgainLater, Reason: "changes were missed; reconnect and synchronise"}
 
 // answer sends the QUERY_RESP of a subscription.
 func (s *Service) answer(sub *subscription) {

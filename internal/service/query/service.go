@@ -212,7 +212,9 @@ func (s *Service) Step() bool {
 		case it.Gap:
 			s.gap()
 		case it.Mark != nil:
-			s.slice(it.Mark.(engine.Slice))
+			if sl, ok := it.Mark.(engine.Slice); ok {
+				s.slice(sl)
+			}
 		default:
 			for j := range it.Changes {
 				s.change(&it.Changes[j])
