@@ -46,6 +46,14 @@ func (s *Session) hello(m *wire.DeviceHello) error {
 	return nil
 }
 
+// isBinding reports whether the device is being looked up. Nothing else is
+// answered meanwhile, not even a frame that is refused.
+func (s *Session) isBinding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.binding
+}
+
 // bind finds the session's device and then answers. Frames that come meanwhile
 // wait, so the answer is the first thing that the client hears.
 func (s *Session) bind(p policy.Principal, token string, answer func(service.Device) wire.Message) {

@@ -59,6 +59,11 @@ func newSession(h *Host, id uint64, notify func()) *Session {
 func (s *Session) Handle(ctx context.Context, frame []byte) error {
 	s.seen.Store(math.MaxInt64)
 	defer func() { s.seen.Store(s.host.clock.Now().UnixMilli()) }()
+	for s.isBinding() {
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
+		}
+	}
 	m := s.decode(frame)
 	if m == nil {
 		return nil
@@ -101,11 +106,16 @@ func (s *Session) handle(ctx context.Context, m wire.Message, size int) error {
 		if !errors.Is(err, service.ErrBusy) {
 			return err
 		}
-		s.host.metrics.Parked.WithLabelValues("busy").Inc()
-		if err := s.park(ctx, nil); err != nil {
+		if err := s.waitForRoom(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// waitForRoom waits until what was busy may be so no longer.
+func (s *Session) waitForRoom(ctx context.Context) error {
+	s.host.metrics.Parked.WithLabelValues("busy").Inc()
+	return s.park(ctx, nil)
 }
 
 // Try carries out a frame if that is possible without waiting; busy means that
@@ -113,6 +123,9 @@ func (s *Session) handle(ctx context.Context, m wire.Message, size int) error {
 // share of operations does not count here.
 func (s *Session) Try(frame []byte) (busy bool, err error) {
 	s.seen.Store(s.host.clock.Now().UnixMilli())
+	if s.isBinding() {
+		return true, nil
+	}
 	m := s.decode(frame)
 	if m == nil {
 		return false, nil
