@@ -24,6 +24,7 @@ type testServer struct {
 	port    string
 	cancel  func() // begins the stop
 	stop    func() // stops and waits
+	peers   []*peer.Peer
 	markers int
 }
 
@@ -62,6 +63,9 @@ func startServerIn(t *testing.T, dir string, env ...string) *testServer {
 			return
 		}
 		stopped = true
+		for _, p := range s.peers {
+			p.Drop() // nobody reads there who could answer the close
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("the server ended with %v\n%s", err, log.String())
@@ -73,7 +77,9 @@ func startServerIn(t *testing.T, dir string, env ...string) *testServer {
 
 func (s *testServer) dial() *peer.Peer {
 	s.t.Helper()
-	return peer.New(s.t, s.port)
+	p := peer.New(s.t, s.port)
+	s.peers = append(s.peers, p)
+	return p
 }
 
 // get asks by HTTP.
