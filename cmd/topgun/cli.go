@@ -27,7 +27,10 @@ const description = "A reactive in-memory data grid: maps that merge, are kept o
 // grammar is the command line.
 type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Run a node."`
+	Bench   benchCommand   `cmd:"" help:"Measure a server, and what the least possible one would do."`
 	Version versionCommand `cmd:"" help:"Say which version this is and how it was built."`
+
+	BenchChild benchChildCommand `cmd:"" hidden:""`
 }
 
 // run parses the command line of p, carries it out and returns the exit code.

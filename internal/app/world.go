@@ -7,6 +7,9 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
 )
 
+// SystemClock is the machine's clock.
+func SystemClock() clock.Clock { return systemClock{} }
+
 // systemClock is the machine's clock.
 type systemClock struct{}
 

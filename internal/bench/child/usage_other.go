@@ -1,0 +1,9 @@
+//go:build !unix
+
+package child
+
+// cpuSeconds is not known here.
+func cpuSeconds() float64 { return 0 }
+
+// resident is not known here.
+func resident() uint64 { return 0 }

@@ -1,0 +1,125 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+)
+
+// Options say what to measure. The zero value of every field but Clock, Program
+// and Scenario means its default.
+type Options struct {
+	// Scenario is write, fanout, sync or idle.
+	Scenario string
+
+	// Connections is how many clients there are: writers in write, subscribers in
+	// fanout, idle clients in idle. Default 50.
+	Connections int
+
+	// Batch is the operations in one frame. Default 10.
+	Batch int
+
+	// Window is the frames of a connection that wait for their acknowledgement.
+	// Default 1.
+	Window int
+
+	// Concern is memory, applied or persisted. Default persisted.
+	Concern string
+
+	// Duration is the measured time of the server; the floor gets as much.
+	// Default 10 s.
+	Duration time.Duration
+
+	// Warmup comes before it. Default 2 s.
+	Warmup time.Duration
+
+	// ValueBytes is the size of the string in each value. Default 100.
+	ValueBytes int
+
+	// Keys is how many keys are written, or records are synchronised.
+	// Default 10 000.
+	Keys int
+
+	// Rate is the writes per second in fanout; 0 is as fast as they are
+	// acknowledged.
+	Rate int
+
+	// URL is a server that runs already; empty starts one.
+	URL string
+
+	// CPUProfile is a file for a profile of the started server.
+	CPUProfile string
+
+	// Dir is where a started server keeps its data. Default: a new directory
+	// below the system's for temporary files.
+	Dir string
+
+	// Program is this program, to start children with.
+	Program string
+	Stderr  io.Writer
+	Clock   clock.Clock
+}
+
+// rounds is how often server and floor take turns.
+const rounds = 3
+
+func (o Options) withDefaults() Options {
+	def(&o.Connections, 50)
+	def(&o.Batch, 10)
+	def(&o.Window, 1)
+	def(&o.Concern, "persisted")
+	def(&o.Duration, 10*time.Second)
+	def(&o.Warmup, 2*time.Second)
+	def(&o.ValueBytes, 100)
+	def(&o.Keys, 10_000)
+	return o
+}
+
+func def[T comparable](field *T, v T) {
+	var zero T
+	if *field == zero {
+		*field = v
+	}
+}
+
+// concerns are the levels that can be asked for. Nothing is asked for persisted:
+// that is what a server does by itself.
+var concerns = map[string]struct{ ask, achieved wire.WriteConcern }{
+	"memory":    {wire.Memory, wire.Applied},
+	"applied":   {wire.Applied, wire.Applied},
+	"persisted": {"", wire.Persisted},
+}
+
+func (o Options) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if _, ok := concerns[o.Concern]; !ok {
+		bad("concern is %q; allowed are memory, applied and persisted", o.Concern)
+	}
+	if o.Connections < 1 || o.Connections > 20_000 {
+		bad("connections is %d; allowed is 1 to 20000", o.Connections)
+	}
+	if o.Batch < 1 || o.Batch > 1000 {
+		bad("batch is %d; allowed is 1 to 1000", o.Batch)
+	}
+	if o.Window < 1 || o.Window > 32 {
+		bad("window is %d; allowed is 1 to 32", o.Window)
+	}
+	if o.Keys < o.Connections && o.Scenario == "write" {
+		bad("keys is %d; every one of the %d connections needs one", o.Keys, o.Connections)
+	}
+	if o.ValueBytes < 1 || o.ValueBytes > 1<<20 {
+		bad("value-bytes is %d; allowed is 1 to 1048576", o.ValueBytes)
+	}
+	if o.Duration < 100*time.Millisecond {
+		bad("duration is %s; at least 100ms is needed", o.Duration)
+	}
+	if o.CPUProfile != "" && o.URL != "" {
+		bad("a profile can only be taken of a server that this program starts; leave out url or cpuprofile")
+	}
+	return errors.Join(errs...)
+}

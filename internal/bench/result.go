@@ -1,0 +1,110 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Result is what a scenario has shown. Figures that a scenario does not have are
+// zero.
+type Result struct {
+	Scenario    string  `json:"scenario"`
+	Connections int     `json:"connections"`
+	Batch       int     `json:"batch,omitempty"`
+	Window      int     `json:"window,omitempty"`
+	Concern     string  `json:"concern,omitempty"`
+	Keys        int     `json:"keys,omitempty"`
+	ValueBytes  int     `json:"value_bytes,omitempty"`
+	Seconds     float64 `json:"seconds"`
+
+	OpsPerSecond float64 `json:"ops_per_s"`
+	P50Millis    float64 `json:"p50_ms"`
+	P99Millis    float64 `json:"p99_ms"`
+
+	FloorOpsPerSecond float64 `json:"floor_ops_per_s,omitempty"`
+	RatioToFloor      float64 `json:"ratio_to_floor,omitempty"`
+
+	ServerCPUMicrosPerOp float64 `json:"server_cpu_us_per_op,omitempty"`
+	FloorCPUMicrosPerOp  float64 `json:"floor_cpu_us_per_op,omitempty"`
+	GeneratorCPUShare    float64 `json:"generator_cpu_share,omitempty"`
+	AllocsPerOp          float64 `json:"server_allocs_per_op,omitempty"`
+	ServerRSSBytes       uint64  `json:"server_rss_bytes,omitempty"`
+
+	DeliveredPerSecond float64 `json:"delivered_per_s,omitempty"`
+	InitialSyncSeconds float64 `json:"initial_sync_s,omitempty"`
+	DeltaSyncSeconds   float64 `json:"delta_sync_s,omitempty"`
+	DeltaRecords       int     `json:"delta_records,omitempty"`
+	HeapBytesPerConn   float64 `json:"heap_and_stack_bytes_per_connection,omitempty"`
+	RSSBytesPerConn    float64 `json:"rss_bytes_per_connection,omitempty"`
+
+	Refused int `json:"refused"`
+	Errors  int `json:"errors"`
+}
+
+// figure is one line of the table.
+type figure struct {
+	name  string
+	value float64
+	unit  string
+}
+
+// WriteTable writes the figures for people.
+func (r *Result) WriteTable(w io.Writer) error {
+	lines := []figure{
+		{"operations", r.OpsPerSecond, "/s"},
+		{"latency p50", r.P50Millis, "ms"},
+		{"latency p99", r.P99Millis, "ms"},
+		{"floor", r.FloorOpsPerSecond, "/s"},
+		{"ratio to floor", r.RatioToFloor, ""},
+		{"server CPU per op", r.ServerCPUMicrosPerOp, "µs"},
+		{"floor CPU per op", r.FloorCPUMicrosPerOp, "µs"},
+		{"generator's share of CPU", r.GeneratorCPUShare, ""},
+		{"server allocations per op", r.AllocsPerOp, ""},
+		{"delivered", r.DeliveredPerSecond, "/s"},
+		{"initial sync", r.InitialSyncSeconds, "s"},
+		{fmt.Sprintf("delta sync of %d", r.DeltaRecords), r.DeltaSyncSeconds, "s"},
+		{"heap and stacks per connection", r.HeapBytesPerConn / 1000, "kB"},
+		{"RSS per connection", r.RSSBytesPerConn / 1000, "kB"},
+		{"server RSS", float64(r.ServerRSSBytes) / 1e6, "MB"},
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d connections", r.Scenario, r.Connections)
+	if r.Batch > 0 {
+		fmt.Fprintf(&b, ", batches of %d, window %d, %s", r.Batch, r.Window, r.Concern)
+	}
+	if r.Keys > 0 {
+		fmt.Fprintf(&b, ", %d keys, %d-byte values", r.Keys, r.ValueBytes)
+	}
+	b.WriteByte('\n')
+	for _, f := range lines {
+		if f.value != 0 {
+			fmt.Fprintf(&b, "  %-32s %14.6g %s\n", f.name, f.value, f.unit)
+		}
+	}
+	fmt.Fprintf(&b, "  %-32s %14d\n  %-32s %14d\n", "refused", r.Refused, "errors", r.Errors)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// percentile is the value below which p of 100 samples lie, in milliseconds.
+// samples are sorted.
+func percentile(samples []time.Duration, p int) float64 {
+	if len(samples) == 0 {
+		return 0
+	}
+	at := (len(samples)*p + 99) / 100
+	return float64(samples[max(at, 1)-1]) / float64(time.Millisecond)
+}
+
+// median of values; it sorts them.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
