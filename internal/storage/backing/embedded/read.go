@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -10,23 +9,48 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
+// pointRead are the options of a read of one row. Pebble's Get leaves the
+// filters of the lowest level alone, where most rows are, and would read a block
+// for every key that is not there.
+var pointRead = pebble.IterOptions{UseL6Filters: true}
+
 // Load implements backing.Store.
 func (s *Store) Load(ctx context.Context, key backing.Key) (row backing.Row, found bool, err error) {
 	err = s.use(ctx, func(in *instance) error {
-		var buf [128]byte
-		value, closer, err := in.db.Get(appendKey(buf[:0], &key))
-		if errors.Is(err, pebble.ErrNotFound) {
-			return nil
-		}
+		row, found, err = loadRow(in, key)
 		if err != nil {
 			return classify(fmt.Sprintf("load %v", key), err)
 		}
-		row, err = readRow(key, value)
-		row.State = append([]byte{}, row.State...)
-		found = err == nil
-		return errors.Join(err, closer.Close())
+		return nil
 	})
 	return row, found, err
+}
+
+func loadRow(in *instance, key backing.Key) (row backing.Row, found bool, err error) {
+	var buf [128]byte
+	encoded := appendKey(buf[:0], &key)
+	it, err := in.db.NewIter(&pointRead)
+	if err != nil {
+		return row, false, err
+	}
+	defer func() {
+		if cerr := it.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	// The prefix of a key is all of it, so there is nothing else to find.
+	if !it.SeekPrefixGE(encoded) {
+		return row, false, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return row, false, err
+	}
+	if row, err = readRow(key, value); err != nil {
+		return row, false, err
+	}
+	row.State = append([]byte{}, row.State...)
+	return row, true, nil
 }
 
 // Scan implements backing.Store.
