@@ -42,6 +42,7 @@ type manualClock struct {
 	mu     sync.Mutex
 	now    time.Time
 	timers []*manualTimer
+	set    *sync.Cond // a timer was set
 }
 
 type manualTimer struct {
@@ -50,7 +51,20 @@ type manualTimer struct {
 	c     chan time.Time
 }
 
-func newManualClock() *manualClock { return &manualClock{now: time.UnixMilli(1_771_700_000_000)} }
+func newManualClock() *manualClock {
+	c := &manualClock{now: time.UnixMilli(1_771_700_000_000)}
+	c.set = sync.NewCond(&c.mu)
+	return c
+}
+
+// awaitTimer waits until somebody waits for the clock.
+func (c *manualClock) awaitTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.timers) == 0 {
+		c.set.Wait()
+	}
+}
 
 func (c *manualClock) Now() time.Time {
 	c.mu.Lock()
@@ -107,6 +121,7 @@ func (t *manualTimer) Reset(d time.Duration) {
 	t.at = t.clock.now.Add(d)
 	t.clock.timers = append(t.clock.timers, t)
 	t.clock.fire()
+	t.clock.set.Broadcast()
 }
 
 func TestAClockThatIsFarAheadDoesNotWinForEver(t *testing.T) {

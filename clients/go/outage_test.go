@@ -202,12 +202,10 @@ func TestReplicasConvergeWhateverIsCut(t *testing.T) {
 	for i := range clients {
 		p := startProxy(t, s.port)
 		c := connect(t, p.url())
-		proxies = append(proxies, p)
-		maps = append(maps, topgun.MapOf[int](c, "m"))
-		sets = append(sets, topgun.ORMapOf[int](c, "sets"))
-		counters = append(counters, topgun.CounterOf(c, "n"))
+		m, set, n := topgun.MapOf[int](c, "m"), topgun.ORMapOf[int](c, "sets"), topgun.CounterOf(c, "n")
+		proxies, maps, sets, counters = append(proxies, p), append(maps, m), append(sets, set), append(counters, n)
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
-		go func() { done <- wander(r, p, maps[i], sets[i], counters[i], steps, keys) }()
+		go func() { done <- wander(r, p, m, set, n, steps, keys) }()
 	}
 	for range clients {
 		if err := <-done; err != nil {

@@ -310,6 +310,7 @@ func TestHeartbeat(t *testing.T) {
 	awaitState(t, c, topgun.Connected)
 	want[*wire.TopicSub](conn)
 	for range 10 {
+		clk.awaitTimer()
 		clk.advance(5 * time.Second)
 		ping := want[*wire.Ping](conn)
 		if ping.Timestamp != float64(clk.Now().UnixMilli()) {
@@ -320,14 +321,17 @@ func TestHeartbeat(t *testing.T) {
 		must(marks.Next())(t)
 	}
 	for range 2 {
+		clk.awaitTimer()
 		clk.advance(5 * time.Second)
 		want[*wire.Ping](conn)
 	}
+	clk.awaitTimer()
 	clk.advance(5 * time.Second)
 	if err := <-reports; !errors.Is(err, topgun.ErrHeartbeat) || !errors.Is(err, topgun.ErrDisconnected) {
 		t.Fatalf("the handler is told %v", err)
 	}
 	awaitState(t, c, topgun.Disconnected)
+	clk.awaitTimer()
 	clk.advance(time.Minute)
 	s.accept().welcome()
 	awaitState(t, c, topgun.Connected)
