@@ -83,8 +83,10 @@ type Host struct {
 
 // NewHost makes a host. Services are registered before the first Open.
 func NewHost(clk clock.Clock, auth Authenticator, reg *service.Registry, m *Metrics, opt Options) *Host {
+	opt = opt.withDefaults()
+	opt.Wire.OpBatches = &batches{}
 	return &Host{
-		opt: opt.withDefaults(), clock: clk, auth: auth, registry: reg, metrics: m,
+		opt: opt, clock: clk, auth: auth, registry: reg, metrics: m,
 		sessions: map[*Session]struct{}{},
 	}
 }

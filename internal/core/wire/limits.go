@@ -28,6 +28,9 @@ type Limits struct {
 	// TextBytes is the longest query, cursor, source code or message text.
 	// Default 256 KiB.
 	TextBytes int
+
+	// OpBatches lends the memory of OP_BATCH messages. Default: each is new.
+	OpBatches OpBatchPool
 }
 
 // withDefaults returns the limits with zero fields replaced.

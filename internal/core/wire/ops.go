@@ -1,7 +1,5 @@
 package wire
 
-import "sync"
-
 // ClientOp is one write of a client.
 //
 // A problem that concerns one operation alone does not fail its frame: it is
@@ -24,30 +22,40 @@ type ClientOp struct {
 	Invalid *DecodeError `wire:"-"`
 }
 
-// opBatches keeps the memory of batches that were released: a batch is decoded
-// for every frame of writes, and its operations are large.
-var opBatches sync.Pool
+// OpBatchPool keeps the memory of batches: one is decoded for every frame of
+// writes, and its operations are large. It is safe for concurrent use.
+type OpBatchPool interface {
+	// Get returns a batch without operations, perhaps with room for some.
+	Get() *OpBatch
+
+	// Put takes one that nobody uses any more.
+	Put(m *OpBatch)
+}
 
 // maxPooledOps is the largest batch whose memory is kept.
 const maxPooledOps = 1024
 
-func takeOpBatch() *OpBatch {
-	if m, ok := opBatches.Get().(*OpBatch); ok {
-		return m
+func (d *decoder) takeOpBatch() *OpBatch {
+	if d.lim.OpBatches == nil {
+		return new(OpBatch)
 	}
-	return new(OpBatch)
+	m := d.lim.OpBatches.Get()
+	m.pool = d.lim.OpBatches
+	return m
 }
 
-// Release gives the memory of a decoded batch to the next one. The batch and its
-// slice of operations must not be used afterwards; strings and values taken from
-// them stay valid, they belong to the frame. Calling it is optional.
+// Release gives the memory of a decoded batch back to the pool that it came
+// from, if it came from one. The batch and its slice of operations must not be
+// used afterwards; strings and values taken from them stay valid, they belong to
+// the frame. Calling it is optional.
 func (m *OpBatch) Release() {
-	if cap(m.Ops) > maxPooledOps {
+	if m.pool == nil || cap(m.Ops) > maxPooledOps {
 		return
 	}
 	clear(m.Ops)
+	pool := m.pool
 	*m = OpBatch{Ops: m.Ops[:0]}
-	opBatches.Put(m)
+	pool.Put(m)
 }
 
 // ClientOpMessage is a single operation outside a batch, as old clients send it.
@@ -60,7 +68,7 @@ type ClientOpMessage struct {
 // OpBatch carries all operations of a client that are not yet acknowledged, in
 // the order of their ids.
 //
-// Decode takes it from a pool; see Release.
+// Decode takes it from Limits.OpBatches; see Release.
 //
 //wire:message OP_BATCH payload c2s
 //wire:check
@@ -73,6 +81,8 @@ type OpBatch struct {
 	// Invalid is a problem with a field of the batch itself. Decoding also puts
 	// it into every operation that has none of its own.
 	Invalid *DecodeError `wire:"-"`
+
+	pool OpBatchPool `wire:"-"`
 }
 
 // OpAck acknowledges every operation up to LastID: a client deletes them all

@@ -865,7 +865,7 @@ func decodeMessage(d *decoder, t Type) Message {
 		d.finish(behind)
 		return m
 	case TypeOpBatch:
-		m := takeOpBatch()
+		m := d.takeOpBatch()
 		behind, ok := d.payload(false)
 		if ok {
 			m.decode(d)

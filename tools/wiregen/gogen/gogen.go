@@ -164,7 +164,7 @@ func (g *writer) types() {
 	g.p("func decodeMessage(d *decoder, t Type) Message {\nswitch t {")
 	for _, o := range messages {
 		if o.Pooled {
-			g.p("case Type%s:\nm := take%s()", o.Name, o.Name)
+			g.p("case Type%s:\nm := d.take%s()", o.Name, o.Name)
 		} else {
 			g.p("case Type%s:\nm := new(%s)", o.Name, o.Name)
 		}
