@@ -13,6 +13,9 @@ type Metrics struct {
 	// Parked counts how often a session had to wait, by reason: busy, rate.
 	Parked *prometheus.CounterVec
 
+	// Slow counts the sessions that were ended because they did not read.
+	Slow prometheus.Counter
+
 	// AuthFailures counts tokens that were refused.
 	AuthFailures prometheus.Counter
 }
@@ -26,11 +29,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Parked: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "topgun_session_parked_total", Help: "Times a session was not read because it had to wait.",
 		}, []string{"reason"}),
+		Slow: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "topgun_session_slow_consumers_total", Help: "Sessions ended because what waited for them exceeded its limit.",
+		}),
 		AuthFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "topgun_session_auth_failures_total", Help: "Tokens that were refused.",
 		}),
 	}
 	m.handled = m.Frames.WithLabelValues("handled")
-	reg.MustRegister(m.Frames, m.Parked, m.AuthFailures)
+	reg.MustRegister(m.Frames, m.Parked, m.Slow, m.AuthFailures)
 	return m
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
@@ -11,6 +13,7 @@ import (
 type outbox struct {
 	limit  int
 	notify func()
+	slow   prometheus.Counter
 
 	mu     sync.Mutex
 	frames []service.Frame
@@ -33,6 +36,7 @@ func (o *outbox) Send(f service.Frame) {
 		clear(o.frames)
 		o.frames, o.bytes = o.frames[:0], 0
 		o.mu.Unlock()
+		o.slow.Inc()
 		o.notify()
 		return
 	}

@@ -46,7 +46,7 @@ func newSession(h *Host, id uint64, notify func()) *Session {
 	now := h.clock.Now().UnixMilli()
 	s := &Session{
 		host: h, id: id, bell: actor.NewBell(), opened: now,
-		out:   outbox{limit: h.opt.OutboxBytes, notify: notify},
+		out:   outbox{limit: h.opt.OutboxBytes, notify: notify, slow: h.metrics.Slow},
 		limit: rate.NewLimiter(rate.Limit(h.opt.OpsPerSecond), h.opt.Burst),
 	}
 	s.seen.Store(now)

@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 
 	"github.com/coder/websocket"
@@ -21,28 +20,15 @@ type Conn struct {
 
 // Options say how a Conn is made. The zero value is an ordinary one.
 type Options struct {
-	// ReceiveBuffer is the size of the socket's receive buffer in bytes; 0
-	// leaves it to the system. A small one makes a server notice soon that
-	// nobody reads.
-	ReceiveBuffer int
-
-	// Header is sent with the upgrade.
+	// Header is sent with the upgrade, and Host in place of the address.
 	Header http.Header
+	Host   string
 }
 
 // Dial connects to a port of this machine.
 func Dial(ctx context.Context, port string, opt Options) (*Conn, error) {
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-			if tcp, ok := c.(*net.TCPConn); ok && opt.ReceiveBuffer > 0 {
-				err = tcp.SetReadBuffer(opt.ReceiveBuffer)
-			}
-			return c, err
-		},
-	}}
 	ws, resp, err := websocket.Dial(ctx, "ws://127.0.0.1:"+port+"/ws", &websocket.DialOptions{
-		HTTPClient: client, HTTPHeader: opt.Header,
+		HTTPHeader: opt.Header, Host: opt.Host,
 	})
 	if resp != nil && resp.Body != nil {
 		_ = resp.Body.Close() // the connection has left HTTP behind
