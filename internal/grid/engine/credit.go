@@ -51,11 +51,10 @@ func (c *Credit) Used() (ops, bytes int) {
 }
 
 // wait calls wake after the next return of room, without reserving any.
-func (c *Credit) wait(wake func()) bool {
+func (c *Credit) wait(wake func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, wake)
-	return false
 }
 
 // wakeAll wakes everyone who waits.

@@ -113,12 +113,17 @@ func (e *Engine) Kinds() *records.Kinds { return e.kinds }
 func (e *Engine) Durable() bool { return !log.IsNull(e.log) }
 
 // Admit reserves room for operations as Credit.Reserve does. It also refuses
-// while the log is longer than it may be.
+// while the log is longer than it may be; wake may then be called at once.
 func (e *Engine) Admit(ops, bytes int, wake func()) bool {
-	if e.log.Retained() > e.opt.MaxLogBytes {
-		return e.Credit.wait(wake)
+	if e.log.Retained() <= e.opt.MaxLogBytes {
+		return e.Credit.Reserve(ops, bytes, wake)
 	}
-	return e.Credit.Reserve(ops, bytes, wake)
+	e.Credit.wait(wake)
+	if e.log.Retained() <= e.opt.MaxLogBytes {
+		// The checkpoint ended before anybody waited for it.
+		e.Credit.wakeAll()
+	}
+	return false
 }
 
 // loader brings replicas to the durable state.

@@ -187,7 +187,7 @@ func (l *Lane) complete() bool {
 func (l *Lane) publish(g *group, tasks []Task) {
 	task, seen := 0, 0
 	part := func(toTask, toSeen int) {
-		if toSeen > seen {
+		if toSeen > seen && !mistake.PublishBeforeSync {
 			l.feed.Publish(g.batch, seen, toSeen)
 		}
 		for _, t := range tasks[task:toTask] {
@@ -309,8 +309,6 @@ func (l *Lane) append(g *group) error {
 	}
 	if mistake.PublishBeforeSync && g.batch != nil {
 		l.feed.Publish(g.batch, 0, len(g.batch.Records))
-		g.batch.Release()
-		g.batch, g.reads = nil, nil
 	}
 	if mistake.AckBeforeSync {
 		first := len(l.tasks) - g.tasks
