@@ -68,8 +68,6 @@ type ClientOpMessage struct {
 // OpBatch carries all operations of a client that are not yet acknowledged, in
 // the order of their ids.
 //
-// Decode takes it from Limits.OpBatches; see Release.
-//
 //wire:message OP_BATCH payload c2s
 //wire:check
 //wire:pooled
@@ -82,7 +80,7 @@ type OpBatch struct {
 	// it into every operation that has none of its own.
 	Invalid *DecodeError `wire:"-"`
 
-	pool OpBatchPool `wire:"-"`
+	pool OpBatchPool `wire:"-"` // Limits.OpBatches; see Release
 }
 
 // OpAck acknowledges every operation up to LastID: a client deletes them all
