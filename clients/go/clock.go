@@ -33,8 +33,13 @@ func (systemClock) NewTimer(d time.Duration) Timer {
 
 type systemTimer struct{ t *time.Timer }
 
-func (t systemTimer) C() <-chan time.Time   { return t.t.C }
-func (t systemTimer) Stop() bool            { return t.t.Stop() }
+// C implements Timer.
+func (t systemTimer) C() <-chan time.Time { return t.t.C }
+
+// Stop implements Timer.
+func (t systemTimer) Stop() bool { return t.t.Stop() }
+
+// Reset implements Timer.
 func (t systemTimer) Reset(d time.Duration) { t.t.Reset(d) }
 
 // systemRandom is the machine's source of random bytes, which does not fail.

@@ -111,6 +111,8 @@ func (e *encoder) appendKind(v reflect.Value, depth int) error {
 		e.out = value.AppendFloat(e.out, v.Float())
 	case reflect.String:
 		e.out = value.AppendStr(e.out, v.String())
+	case reflect.Interface:
+		return e.append(v.Elem(), depth) // nothing for nil, and no level of its own
 	default:
 		return e.appendContainer(v, depth+1)
 	}
@@ -122,15 +124,15 @@ func (e *encoder) appendContainer(v reflect.Value, depth int) error {
 		return value.ErrDepth
 	}
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+	case reflect.Pointer, reflect.Map, reflect.Slice:
 		if v.IsNil() {
 			e.out = value.AppendNil(e.out)
 			return nil
 		}
 	}
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return e.append(v.Elem(), depth)
+	case reflect.Pointer:
+		return e.append(v.Elem(), depth) // a level, because pointers may go round
 	case reflect.Slice, reflect.Array:
 		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
 			e.out = value.AppendBin(e.out, v.Bytes())

@@ -226,7 +226,7 @@ type replica interface {
 
 // settle waits until replicas agree with the server, after they have told it
 // everything, and so with each other.
-func settle(t testing.TB, rs ...replica) {
+func settle(t *testing.T, rs ...replica) {
 	t.Helper()
 	for range 2 {
 		for _, r := range rs {

@@ -202,14 +202,7 @@ func TestEventsMerge(t *testing.T) {
 	conn.send(&wire.ServerEvent{Event: wire.Event{MapName: "m", EventType: wire.EventRemove, Key: "a"}})
 	batch := &wire.ServerBatchEvent{Events: []wire.Event{event("c", lww("c", 1)).Event}}
 	inner := wire.Append(nil, event("d", lww("d", 1)))
-	frame := &wire.Batch{}
-	c2 := wire.AppendBatch(nil, wire.Append(nil, batch), inner)
-	decoded, err := wire.Decode(c2, wire.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	frame, _ = decoded.(*wire.Batch)
-	conn.send(frame)
+	conn.send(must(wire.Decode(wire.AppendBatch(nil, wire.Append(nil, batch), inner), wire.Limits{}))(t))
 	for _, key := range []string{"c", "d"} {
 		if got := next(); got.Key != key {
 			t.Fatalf("got %+v", got)

@@ -17,7 +17,7 @@ import (
 
 // script is a server that says what a test tells it to.
 type script struct {
-	t     testing.TB
+	t     *testing.T
 	url   string
 	conns chan *scripted
 	end   func() // hangs up on everybody
@@ -25,12 +25,12 @@ type script struct {
 
 // scripted is one connection of a script.
 type scripted struct {
-	t    testing.TB
+	t    *testing.T
 	conn *websocket.Conn
 	done chan struct{}
 }
 
-func startScript(t testing.TB) *script {
+func startScript(t *testing.T) *script {
 	t.Helper()
 	s := &script{t: t, conns: make(chan *scripted, 10)}
 	quit := make(chan struct{})
@@ -126,7 +126,7 @@ func ids(m *wire.OpBatch) string {
 }
 
 // background is a context that ends with the test.
-func background(t testing.TB) context.Context {
+func background(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)

@@ -25,14 +25,14 @@ const patience = 60 * time.Second
 
 // server is a real server, which may be stopped and started again.
 type server struct {
-	t    testing.TB
+	t    *testing.T
 	dir  string
 	env  []string
 	port string
 	stop func()
 }
 
-func startServer(t testing.TB, env ...string) *server {
+func startServer(t *testing.T, env ...string) *server {
 	t.Helper()
 	if len(env) == 0 {
 		env = []string{"TOPGUN_NO_AUTH=1"}
@@ -90,7 +90,7 @@ func (s *server) connect(opts ...topgun.Option) *topgun.Client {
 }
 
 // connect connects a client that comes back fast.
-func connect(t testing.TB, url string, opts ...topgun.Option) *topgun.Client {
+func connect(t *testing.T, url string, opts ...topgun.Option) *topgun.Client {
 	t.Helper()
 	opts = append([]topgun.Option{topgun.WithBackoff(time.Millisecond, 20*time.Millisecond)}, opts...)
 	c, err := topgun.Connect(within(t), url, opts...)
@@ -102,7 +102,7 @@ func connect(t testing.TB, url string, opts ...topgun.Option) *topgun.Client {
 }
 
 // within is a context for one wait.
-func within(t testing.TB) context.Context {
+func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -111,7 +111,7 @@ func within(t testing.TB) context.Context {
 
 // proxy stands between clients and a server, and breaks what goes through it.
 type proxy struct {
-	t  testing.TB
+	t  *testing.T
 	ln net.Listener
 	wg sync.WaitGroup
 
@@ -122,7 +122,7 @@ type proxy struct {
 	closed bool
 }
 
-func startProxy(t testing.TB, target string) *proxy {
+func startProxy(t *testing.T, target string) *proxy {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -221,8 +221,8 @@ func (p *proxy) deafen(deaf bool) {
 }
 
 // must returns the value of a call that may not fail.
-func must[T any](v T, err error) func(t testing.TB) T {
-	return func(t testing.TB) T {
+func must[T any](v T, err error) func(t *testing.T) T {
+	return func(t *testing.T) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -232,7 +232,7 @@ func must[T any](v T, err error) func(t testing.TB) T {
 }
 
 // await reads a subscription until a value is as wanted.
-func await[T any](t testing.TB, s *topgun.Subscription[T], ok func(T) bool) T {
+func await[T any](t *testing.T, s *topgun.Subscription[T], ok func(T) bool) T {
 	t.Helper()
 	for {
 		v, err := s.Next()
@@ -246,7 +246,7 @@ func await[T any](t testing.TB, s *topgun.Subscription[T], ok func(T) bool) T {
 }
 
 // awaitState waits until a client is in a state.
-func awaitState(t testing.TB, c *topgun.Client, want topgun.State) {
+func awaitState(t *testing.T, c *topgun.Client, want topgun.State) {
 	t.Helper()
 	s := must(c.WatchState(within(t)))(t)
 	defer s.Close()
@@ -254,7 +254,7 @@ func awaitState(t testing.TB, c *topgun.Client, want topgun.State) {
 }
 
 // written waits for a write that may not fail.
-func written(t testing.TB, w *topgun.Write, err error) topgun.Concern {
+func written(t *testing.T, w *topgun.Write, err error) topgun.Concern {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,231 @@
+package topgun_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/clients/go"
+)
+
+// exampleServer runs a server for an example.
+func exampleServer() (url string, stop func()) {
+	dir, err := os.MkdirTemp("", "topgun-example")
+	if err != nil {
+		panic(err)
+	}
+	end, port, err := runServer(dir, []string{"TOPGUN_NO_AUTH=1"})
+	if err != nil {
+		panic(err)
+	}
+	return "ws://127.0.0.1:" + port + "/ws", func() {
+		if err := errors.Join(end(), os.RemoveAll(dir)); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// The first ten lines, as in the README, with the errors looked at.
+func Example() {
+	url, stop := exampleServer()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	type Todo struct {
+		Title string `json:"title"`
+		Rank  int    `json:"rank"`
+		Done  bool   `json:"done"`
+	}
+
+	client, err := topgun.Connect(ctx, url) // such as ws://localhost:8080/ws
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+	todos := topgun.MapOf[Todo](client, "todos")
+	write, err := todos.Set("t1", Todo{Title: "milk", Rank: 1}) // local at once, online or not
+	if err != nil {
+		panic(err)
+	}
+	level, err := write.Wait(ctx) // on the server's disk
+	fmt.Println(level, err)
+	live, err := todos.Query(ctx, topgun.Query{
+		Where: map[string]any{"done": false}, Sort: []topgun.Sort{{By: "rank"}}, Limit: 20,
+	})
+	if err != nil {
+		panic(err)
+	}
+	for result, err := range live.All() { // now, and after every change
+		fmt.Println(len(result.Rows), result.Updates, err)
+		break
+	}
+	// Output:
+	// PERSISTED <nil>
+	// 1 [] <nil>
+}
+
+func ExampleMap_Query() {
+	url, stop := exampleServer()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	type Player struct {
+		Name  string `json:"name"`
+		Score int    `json:"score"`
+	}
+
+	c, err := topgun.Connect(ctx, url)
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	players := topgun.MapOf[Player](c, "players")
+	for i, name := range []string{"Ann", "Bob", "Eve"} {
+		if _, err := players.Set(name, Player{name, 10 * i}); err != nil {
+			panic(err)
+		}
+	}
+	top, err := players.Query(ctx, topgun.Query{
+		Predicate: topgun.Is("score", "gte", 0),
+		Sort:      []topgun.Sort{{By: "score", Descending: true}},
+		Limit:     2,
+	})
+	if err != nil {
+		panic(err)
+	}
+	for result, err := range top.All() {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(result.Rows)
+		if result.Updates != nil {
+			fmt.Println(result.Updates)
+			break // ends the subscription
+		}
+		if _, err := players.Set("Bob", Player{"Bob", 30}); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// [{Eve {Eve 20}} {Bob {Bob 10}}]
+	// [{Bob {Bob 30}} {Eve {Eve 20}}]
+	// [{updated Bob {Bob 30}}]
+}
+
+func ExampleORMap() {
+	url, stop := exampleServer()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := topgun.Connect(ctx, url)
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	tags := topgun.ORMapOf[string](c, "tags")
+	for _, tag := range []string{"red", "blue", "red"} {
+		if _, err := tags.Add("car", tag); err != nil {
+			panic(err)
+		}
+	}
+	set, _ := tags.Get("car")
+	fmt.Println(set)
+	w, err := tags.Remove("car", "red")
+	if err != nil {
+		panic(err)
+	}
+	if _, err := w.Wait(ctx); err != nil {
+		panic(err)
+	}
+	set, _ = tags.Get("car")
+	fmt.Println(set)
+	// Output:
+	// [red blue]
+	// [blue]
+}
+
+func ExampleCounter() {
+	url, stop := exampleServer()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := topgun.Connect(ctx, url)
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	visits := topgun.CounterOf(c, "visits")
+	if err := errors.Join(visits.Increment(5), visits.Decrement(2)); err != nil {
+		panic(err)
+	}
+	fmt.Println(visits.Value(), visits.Sync(ctx))
+	// Output: 3 <nil>
+}
+
+func ExampleTopic() {
+	url, stop := exampleServer()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	reader, err := topgun.Connect(ctx, url)
+	if err != nil {
+		panic(err)
+	}
+	defer reader.Close()
+	news, err := topgun.TopicOf[string](reader, "news").Subscribe(ctx)
+	if err != nil {
+		panic(err)
+	}
+	// A message reaches who is subscribed when it is published: what the server
+	// answers after the subscription shows that it has it.
+	if err := topgun.MapOf[any](reader, "any").Sync(ctx); err != nil {
+		panic(err)
+	}
+
+	writer, err := topgun.Connect(ctx, url)
+	if err != nil {
+		panic(err)
+	}
+	defer writer.Close()
+	if err := topgun.TopicOf[string](writer, "news").Publish("hello"); err != nil {
+		panic(err)
+	}
+	m, err := news.Next()
+	fmt.Println(m.Data, err)
+	// Output: hello <nil>
+}
+
+// A refused write is told to whoever waits for it, and to the error handler.
+func ExampleRejectedError() {
+	url, stop := exampleServer()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := topgun.Connect(ctx, url, topgun.WithErrorHandler(func(err error) {
+		if errors.Is(err, topgun.ErrRejected) {
+			fmt.Println("the handler knows")
+		}
+	}))
+	if err != nil {
+		panic(err)
+	}
+	m := topgun.MapOf[int](c, "m")
+	w, err := m.Set("a", 1, topgun.WithConcern(topgun.Replicated)) // by a server that is alone
+	if err != nil {
+		panic(err)
+	}
+	_, err = w.Wait(ctx)
+	var no *topgun.RejectedError
+	if errors.As(err, &no) {
+		fmt.Println(no.Kind, no.Key, no.Name)
+	}
+	_, err = m.Get("a")
+	fmt.Println(errors.Is(err, topgun.ErrNotFound))
+	c.Close()
+	// Unordered output:
+	// PUT a WRITE_CONCERN_UNAVAILABLE
+	// true
+	// the handler knows
+}
