@@ -9,6 +9,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
@@ -42,6 +43,9 @@ type boundary struct {
 // newPlan checks a QUERY_SUB. The cursor is applied by the caller.
 func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error) {
 	q := &m.Query
+	if records.Reserved(m.MapName) {
+		return nil, &service.Error{Code: wire.CodeReservedMap}
+	}
 	p := &plan{mapName: strings.Clone(m.MapName), limit: maxRows}
 	if len(q.GroupBy) > 0 || len(q.Aggregations) > 0 {
 		return groupPlan(p, m, who)
