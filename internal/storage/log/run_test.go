@@ -61,6 +61,27 @@ func TestRunCommitsWhatIsAppendedAndFlushesAtTheEnd(t *testing.T) {
 	})
 }
 
+// An append and the end of ctx may be there at once; which one Run sees first
+// must not matter.
+func TestRunFlushesWhatComesWithTheEnd(t *testing.T) {
+	for range 30 {
+		synctest.Test(t, func(t *testing.T) {
+			l, err := Open(vfs.NewMem(), testDir, bubbleClock{}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := startRun(ctx, l)
+			synctest.Wait()
+			lsn := mustAppend(t, l, "last")
+			cancel()
+			if err := <-ended; err != nil || l.Durable() != lsn {
+				t.Errorf("run: %v; durable is %d of %d", err, l.Durable(), lsn)
+			}
+		})
+	}
+}
+
 func TestRunRecoversWithGrowingPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := newWorld(vfs.NewMem())
@@ -92,6 +113,7 @@ func TestRunRecoversWithGrowingPauses(t *testing.T) {
 			t.Error("healthy on a disk that fails")
 		}
 		time.Sleep(30 * time.Second) // of the bubble
+		synctest.Wait()
 		if want := []int{0, 1, 3, 7, 12, 17, 22}; !slices.Equal(attempts, want) {
 			t.Errorf("attempts at seconds %v, want %v", attempts, want)
 		}
