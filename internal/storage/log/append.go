@@ -39,13 +39,12 @@ func (l *Log) Append(gen uint64, payload []byte) (LSN, error) {
 		l.mu.Unlock()
 		return 0, ErrFull
 	}
-	start, back := l.next, uint32(0)
+	start := l.next
+	back := uint32(start - l.gather.start)
 	if begins {
 		start = align(l.next)
 		back = firstOfGroup | uint32(start-l.next)
 		l.gather.start = start
-	} else {
-		back = uint32(start - l.gather.start)
 	}
 	l.gather.buf = appendFrame(l.gather.buf, &l.scratch, l.id, start, back, payload, sum)
 	l.gather.end = start + frameHeaderBytes + LSN(len(payload))

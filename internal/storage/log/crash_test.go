@@ -91,7 +91,7 @@ func (h *history) reopened(l *Log) error {
 	if k := len(got.lsns); k > 0 {
 		last = got.lsns[k-1]
 	}
-	if l.Durable() != last && !(len(got.lsns) == 0 && l.Durable() <= last) {
+	if l.Durable() != last && (len(got.lsns) > 0 || l.Durable() > last) {
 		return fmt.Errorf("durable is %d, last frame %d", l.Durable(), last)
 	}
 	h.reached(last)

@@ -1,6 +1,10 @@
 package log
 
-import "github.com/topgunbuild/topgun-go/internal/core/partition"
+import (
+	"slices"
+
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+)
 
 // PartitionSeq names a change in the stream of one partition.
 type PartitionSeq struct {
@@ -38,8 +42,7 @@ func (l *Log) Seek(id partition.ID, seq uint64) (LSN, bool, error) {
 	l.seeking.Lock()
 	defer l.seeking.Unlock()
 	spans, _ := l.spans()
-	for i := len(spans) - 1; i >= 0; i-- {
-		s := spans[i]
+	for _, s := range slices.Backward(spans) {
 		if err := l.fill(s); err != nil {
 			return 0, false, err
 		}

@@ -96,4 +96,5 @@ func (o Options) validate() error {
 // systemRandom is the operating system's source; it does not fail.
 type systemRandom struct{}
 
+// Fill implements clock.Random.
 func (systemRandom) Fill(b []byte) { _, _ = crand.Read(b) }

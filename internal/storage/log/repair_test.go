@@ -115,7 +115,7 @@ func sample(tb testing.TB) (disk, entries, []place) {
 			groups++
 		}
 	}
-	text := func(c string, n int) string { return strings.Repeat(c, n) }
+	text := strings.Repeat
 	commit(true, text("a", 60), text("b", 100))
 	commit(true, text("c", 300))
 	fsys.ask = func(k kind, _ string) verdict {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -45,7 +44,7 @@ func (l *Log) recovering(ctx context.Context, cause error) bool {
 			l.opt.Logger.InfoContext(ctx, "log has recovered", "generation", l.Generation())
 			return true
 		}
-		l.opt.Logger.WarnContext(ctx, "log cannot recover yet", "error", err, slog.Duration("pause", pause))
+		l.opt.Logger.WarnContext(ctx, "log cannot recover yet", "error", err, "pause", pause)
 		if !l.wait(ctx, pause) {
 			return false
 		}
