@@ -55,7 +55,7 @@ func (c benchCommand) Run(ctx context.Context, p process) error {
 		Scenario: c.Scenario, Connections: c.Connections, Batch: c.Batch, Window: c.Window, Concern: c.Concern,
 		Duration: c.Duration, Warmup: c.Warmup, ValueBytes: c.ValueBytes, Keys: c.Keys, Rate: c.Rate,
 		URL: c.URL, CPUProfile: c.CPUProfile, Dir: c.Dir,
-		Program: program, Stderr: p.stderr, Clock: app.SystemClock(),
+		Program: program, Environ: p.environ, Stderr: p.stderr, Clock: app.SystemClock(),
 	})
 	if err != nil {
 		return fmt.Errorf("bench %s: %w", c.Scenario, err)

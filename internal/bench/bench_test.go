@@ -53,7 +53,7 @@ func options(t *testing.T, scenario string) Options {
 	}
 	return Options{
 		Scenario: scenario, Connections: 4, Keys: 200, Duration: 300 * time.Millisecond, Warmup: 50 * time.Millisecond,
-		Program: program, Stderr: os.Stderr, Clock: app.SystemClock(), Dir: t.TempDir(),
+		Program: program, Environ: os.Environ(), Stderr: os.Stderr, Clock: app.SystemClock(), Dir: t.TempDir(),
 	}
 }
 

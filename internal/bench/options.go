@@ -58,8 +58,10 @@ type Options struct {
 	// below the system's for temporary files.
 	Dir string
 
-	// Program is this program, to start children with.
+	// Program is this program, to start children with, and Environ what they find
+	// in their environment.
 	Program string
+	Environ []string
 	Stderr  io.Writer
 	Clock   clock.Clock
 }

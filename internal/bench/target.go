@@ -39,7 +39,7 @@ func startTarget(ctx context.Context, o Options, what string) (*target, error) {
 	}
 	var err error
 	t.process, err = child.Start(ctx, child.Command{
-		Program: o.Program, Args: []string{ChildCommand, what, arg}, Environ: os.Environ(), Stderr: o.Stderr,
+		Program: o.Program, Args: []string{ChildCommand, what, arg}, Environ: o.Environ, Stderr: o.Stderr,
 	})
 	if err != nil {
 		return nil, errors.Join(err, t.remove())

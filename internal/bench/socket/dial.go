@@ -66,7 +66,7 @@ func upgrade(nc net.Conn, u *url.URL) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	sum := sha1.Sum([]byte(key + acceptGUID))
 	switch {
 	case answer.StatusCode != http.StatusSwitchingProtocols:
