@@ -23,6 +23,18 @@ type late struct {
 	jobs map[*job]time.Time
 }
 
+// shortest is the least time, in milliseconds, that the batch or an operation of
+// it was given; 0 when none was.
+func shortest(ops []wire.ClientOp, ofBatch int64) int64 {
+	least := ofBatch
+	for i := range ops {
+		if t := ops[i].Timeout; t > 0 && (least <= 0 || t < least) {
+			least = t
+		}
+	}
+	return least
+}
+
 func (l *late) add(j *job, timeoutMillis int64) {
 	timeout := defaultTimeout
 	if timeoutMillis > 0 && timeoutMillis < int64(time.Hour/time.Millisecond) {

@@ -122,7 +122,7 @@ func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.Wr
 	j.ticket = c.Acks.Take()
 	j.fill(ops, concern)
 	j.Done = j.done
-	s.late.add(j, timeout)
+	s.late.add(j, shortest(ops, timeout))
 	s.engine.Do(&j.Batch)
 	return nil
 }
