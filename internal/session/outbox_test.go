@@ -1,0 +1,106 @@
+package session
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"pgregory.net/rapid"
+
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/service"
+)
+
+func newOutbox(limit int, notify func()) *outbox {
+	return &outbox{limit: limit, notify: notify, slow: prometheus.NewCounter(prometheus.CounterOpts{Name: "slow"})}
+}
+
+func frameOf(n int) service.Frame {
+	return service.Frame{Head: make([]byte, n/2), Body: make([]byte, n-n/2)}
+}
+
+// TestFullOutboxEndsItsSession: what waits is dropped, nothing more is taken, and
+// the session ends with 4003.
+func TestFullOutboxEndsItsSession(t *testing.T) {
+	notified := 0
+	o := newOutbox(100, func() { notified++ })
+	o.Send(frameOf(60))
+	o.Send(frameOf(40))
+	if frames, why := o.take(nil, 1); len(frames) != 1 || why != nil || notified != 1 {
+		t.Fatalf("%d frames, end %v, notified %d times", len(frames), why, notified)
+	}
+	o.Send(frameOf(60))
+	o.Send(frameOf(1))
+	o.Send(frameOf(1))
+	frames, why := o.take(nil, 1000)
+	if len(frames) != 0 || why == nil || why.Code != wire.CloseSlowConsumer || notified != 2 {
+		t.Errorf("%d frames, end %v, notified %d times", len(frames), why, notified)
+	}
+	o.Close(&service.CloseError{Code: wire.CloseNormal})
+	if _, why := o.take(nil, 0); why.Code != wire.CloseSlowConsumer {
+		t.Errorf("a later reason replaces the first: %v", why)
+	}
+}
+
+// TestOneMessageAlwaysFits: an answer that is larger than the limit is sent to
+// who reads.
+func TestOneMessageAlwaysFits(t *testing.T) {
+	o := newOutbox(100, func() {})
+	for range 3 {
+		o.Send(frameOf(1000))
+		if frames, why := o.take(nil, 1); len(frames) != 1 || why != nil {
+			t.Errorf("%d frames, end %v", len(frames), why)
+		}
+	}
+}
+
+// TestOutboxIsAQueue compares it with a list, whatever is sent and taken, and
+// checks that what it holds stays within its limit.
+func TestOutboxIsAQueue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(1, 50).Draw(t, "limit")
+		owed := false // a notify that no take has followed
+		o := newOutbox(limit, func() { owed = true })
+		var want []int // sizes
+		ended, known := false, false // known: a take has told so
+		t.Repeat(map[string]func(*rapid.T){
+			"send": func(t *rapid.T) {
+				n := rapid.IntRange(0, 30).Draw(t, "bytes")
+				o.Send(frameOf(n))
+				held := 0
+				for _, w := range want {
+					held += w
+				}
+				switch {
+				case ended:
+				case held > 0 && held+n > limit:
+					ended, want = true, nil
+				default:
+					want = append(want, n)
+				}
+				if (len(want) > 0 || ended && !known) && !owed {
+					t.Fatal("nobody was told that there is something")
+				}
+			},
+			"take": func(t *rapid.T) {
+				bytes := rapid.IntRange(1, 60).Draw(t, "at most")
+				frames, why := o.take(nil, bytes)
+				if len(frames) > len(want) || len(frames) == 0 && len(want) > 0 {
+					t.Fatalf("%d frames of %d", len(frames), len(want))
+				}
+				size := 0
+				for i, f := range frames {
+					if f.Len() != want[i] || i > 0 && size >= bytes {
+						t.Fatalf("frame %d of %d bytes behind %d of %d, expected %d", i, f.Len(), size, bytes, want[i])
+					}
+					size += f.Len()
+				}
+				want = want[len(frames):]
+				if (why != nil) != ended {
+					t.Fatalf("the end is %v", why)
+				}
+				known = ended
+				owed = len(want) > 0 // whoever took goes on until there is nothing
+			},
+		})
+	})
+}
