@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
@@ -44,10 +45,8 @@ func (m *Model) Clear(ranges []backing.Range, mark backing.Mark) {
 
 // Clone returns a model that no longer changes with m.
 func (m *Model) Clone() *Model {
-	c := &Model{rows: make(map[backing.Key]backing.Row, len(m.rows)), mark: m.mark.Clone()}
-	for k, r := range m.rows {
-		c.rows[k] = r
-	}
+	c := &Model{rows: map[backing.Key]backing.Row{}, mark: m.mark.Clone()}
+	maps.Copy(c.rows, m.rows)
 	return c
 }
 

@@ -18,15 +18,15 @@ var seedFlag = flag.Uint64("backing.seed", 0, "replay the random tests of backin
 
 // Seed returns the seed of a random test: a fresh one, or the one given by
 // -backing.seed. A test that fails prints how to replay it.
-func Seed(t testing.TB) uint64 {
-	t.Helper()
+func Seed(tb testing.TB) uint64 {
+	tb.Helper()
 	seed := *seedFlag
 	for seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("replay with: go test -run '^%s$' -backing.seed=%d", t.Name(), seed)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("replay with: go test -run '^%s$' -backing.seed=%d", tb.Name(), seed)
 		}
 	})
 	return seed

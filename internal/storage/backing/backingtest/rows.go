@@ -92,7 +92,7 @@ func testOwnership(f *fixture) {
 	rows := func(yield func(backing.Write) bool) {
 		for _, key := range []string{"a", "b", "c"} {
 			w := put(key, "")
-			w.State = append(buf[:0], "st-"+key...)
+			w.State = buf[:copy(buf, "st-"+key)]
 			if !yield(w) {
 				return
 			}

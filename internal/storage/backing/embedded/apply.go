@@ -92,7 +92,7 @@ func (s *Store) newIncoming() *incoming {
 }
 
 // ingest makes the tables part of the instance, durably. Pebble's word counts
-// only if the fence stayed open: it is told of no failed directory sync.
+// only if the fence stayed open.
 func ingest(ctx context.Context, in *instance, paths []string) error {
 	if len(paths) == 0 {
 		return errEmptyIngest

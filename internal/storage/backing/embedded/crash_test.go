@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -159,10 +160,10 @@ func TestCrashes(t *testing.T) {
 		every bool
 		opt   Options
 	}{
-		{"at every sync", 20, false, Options{still: true, TableBytes: 1 << 10}},
-		{"at every sync, while compacting", 20, false, small},
-		{"at every write", 6, true, Options{still: true, TableBytes: 1 << 10}},
-		{"at every write, while compacting", 8, true, Options{TableBytes: 1 << 10, CompactDepth: 1, MaxDepth: 2}},
+		{"at every sync", 12, false, Options{still: true, TableBytes: 1 << 10}},
+		{"at every sync, while compacting", 12, false, small},
+		{"at every write", 4, true, Options{still: true, TableBytes: 1 << 10}},
+		{"at every write, while compacting", 5, true, Options{TableBytes: 1 << 10, CompactDepth: 1, MaxDepth: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seed := backingtest.Seed(t)
@@ -229,26 +230,19 @@ func TestAKillThenAPowerCut(t *testing.T) {
 	} {
 		seed := backingtest.Seed(t)
 		for n, more := 0, true; more; n++ {
-			mem := vfs.NewCrashableMem()
-			life := newFence(mem)
-			var ops atomic.Int64
-			disk := errorfs.Wrap(life, errorfs.InjectorFunc(func(op errorfs.Op) error {
-				if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && ops.Add(1) > int64(n) {
-					life.close(errFenced)
-				}
-				return nil
-			}))
+			mem, life := vfs.NewCrashableMem(), &fault{}
+			life.arm(errors.New("killed"), int64(n), nil)
 			hist := newHistory(rand.New(rand.NewPCG(seed, 3)))
-			if s, err := Open(disk, "store", quiet, opt); err == nil {
+			if s, err := Open(errorfs.Wrap(mem, life), "store", quiet, opt); err == nil {
 				for range steps {
-					if life.err() != nil {
+					if life.failed.Load() > 0 {
 						break
 					}
 					stepOnce(t, hist, s)
 				}
-				more = life.err() != nil
 				_ = s.Close()
 			}
+			more = life.failed.Load() > 0
 			second := mustOpen(t, mem, opt)
 			k, err := hist.verify(t, second, hist.returned.Load(), hist.started.Load())
 			if err != nil {

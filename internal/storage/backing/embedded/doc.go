@@ -11,11 +11,11 @@
 //
 // Three things stand between pebble and this package's promises:
 //
-//   - The fence. Pebble cannot go on after a failed write of its manifest: it
-//     calls Fatalf, and it panics when syncing its directory fails. All its
-//     files therefore go through a fence that shuts at the first such failure:
-//     nothing that the doubtful instance does afterwards reaches the disk, and
-//     its readers carry on. The next Apply opens a fresh instance.
+//   - The fence. Pebble cannot live with a failed write of its manifest, or a
+//     failed sync of its directory. All its files therefore go through a fence
+//     that shuts at the first such failure: from then on the instance carries
+//     on in memory, for its readers, and nothing that it does reaches the disk.
+//     The next Apply opens a fresh instance.
 //   - Settling. What pebble reads from its manifest at open may sit in the page
 //     cache only, left there by a process that was killed before its sync.
 //     settle makes it durable before pebble acts on it.

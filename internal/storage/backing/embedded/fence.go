@@ -11,21 +11,29 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// markerPrefix begins the names of pebble's markers, which say which manifest
-// is in force and of which format the files are.
-const markerPrefix = "marker."
+// The beginnings of the names of the files that say which tables there are:
+// the manifest, and the markers that say which manifest is in force and of
+// which format the files are.
+const (
+	manifestPrefix = "MANIFEST-"
+	markerPrefix   = "marker."
+)
 
 // errFenced is what a shut fence answers.
 var errFenced = errors.New("embedded: instance is fenced off after a failure")
 
 // A fence is the file system of one instance of pebble. Once shut it lets reads
 // through and nothing else, for ever: whatever the instance believes to be
-// doing after a failure, such as removing the table that a half-written edit of
-// the manifest may refer to, does not reach the disk.
+// doing after a failure, such as removing the tables that an unfinished edit of
+// the manifest replaces, does not reach the disk.
 //
-// A directory sync that fails shuts the fence and reports success, because
-// pebble answers the truth with a panic, on whatever goroutine it happens to
-// be. So nothing that an instance reports counts until its fence was asked.
+// Pebble cannot live with a failure to write its manifest or to move a marker:
+// it asks to be ended, panics, or carries on with its levels in disorder, on
+// whatever goroutine it happens to be. So it is not told. The fence shuts at
+// such a failure and from then on pretends that these files are written,
+// directories are synced and files are removed. The instance goes on in good
+// order in memory, over a disk that stays as it was; and nothing that it
+// reports counts until its fence was asked.
 type fence struct {
 	vfs.FS
 	shut atomic.Bool
@@ -75,7 +83,7 @@ func (f *fence) note(err error) error {
 	return err
 }
 
-// try does a write through the fence.
+// try does a write of which pebble may learn that it failed.
 func (f *fence) try(write func() error) error {
 	if f.shut.Load() {
 		return errFenced
@@ -83,89 +91,137 @@ func (f *fence) try(write func() error) error {
 	return f.note(write())
 }
 
-// tryFile does a write that yields a file.
-func (f *fence) tryFile(open func() (vfs.File, error)) (vfs.File, error) {
+// must does a write of which pebble must not learn that it failed. It reports
+// whether the write was done.
+func (f *fence) must(write func() error) bool {
 	if f.shut.Load() {
-		return nil, errFenced
+		return false
 	}
-	return f.file(open())
+	if err := f.note(write()); err != nil {
+		f.close(err)
+		return false
+	}
+	return true
 }
 
-func (f *fence) file(file vfs.File, err error) (vfs.File, error) {
-	if err != nil {
-		return nil, f.note(err)
+// vital reports whether pebble cannot live with a failure to write a file.
+func (f *fence) vital(name string) bool {
+	base := f.PathBase(name)
+	return strings.HasPrefix(base, manifestPrefix) || strings.HasPrefix(base, markerPrefix)
+}
+
+// order makes the directory durable before a marker is made or removed. Pebble
+// moves a marker by making the new one, removing the old one and syncing the
+// directory once, and before all that it makes the manifest that the new one
+// names. It relies on the file system to keep this order in a power cut, which
+// journals do and nobody promises: without the order there may be a marker
+// without its manifest, or no marker at all.
+func (f *fence) order(name string) error {
+	if !strings.HasPrefix(f.PathBase(name), markerPrefix) {
+		return nil
+	}
+	return syncDir(f.FS, f.PathDir(name))
+}
+
+// Create implements vfs.FS.
+func (f *fence) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
+	create := func() error {
+		if err := f.order(name); err != nil {
+			return err
+		}
+		file, err = f.FS.Create(name, c)
+		return err
+	}
+	if f.vital(name) {
+		if !f.must(create) {
+			return nowhere{}, nil
+		}
+		return &vitalFile{File: file, fence: f}, nil
+	}
+	if err := f.try(create); err != nil {
+		return nil, err
 	}
 	return &fencedFile{File: file, fence: f}, nil
 }
 
-func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.orderMarker(name); err != nil {
+// OpenReadWrite implements vfs.FS.
+func (f *fence) OpenReadWrite(
+	name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption,
+) (file vfs.File, err error) {
+	err = f.try(func() error {
+		file, err = f.FS.OpenReadWrite(name, c, opts...)
+		return err
+	})
+	return f.wrap(file, err)
+}
+
+// ReuseForWrite implements vfs.FS.
+func (f *fence) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
+	err = f.try(func() error {
+		file, err = f.FS.ReuseForWrite(oldname, newname, c)
+		return err
+	})
+	return f.wrap(file, err)
+}
+
+// Open implements vfs.FS.
+func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	file, err := f.FS.Open(name, opts...)
+	return f.wrap(file, f.note(err))
+}
+
+func (f *fence) wrap(file vfs.File, err error) (vfs.File, error) {
+	if err != nil {
 		return nil, err
 	}
-	return f.tryFile(func() (vfs.File, error) { return f.FS.Create(name, c) })
+	return &fencedFile{File: file, fence: f}, nil
 }
 
-func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	return f.tryFile(func() (vfs.File, error) { return f.FS.OpenReadWrite(name, c, opts...) })
-}
-
-func (f *fence) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return f.tryFile(func() (vfs.File, error) { return f.FS.ReuseForWrite(oldname, newname, c) })
-}
-
-func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-	return f.file(f.FS.Open(name, opts...))
-}
-
+// OpenDir implements vfs.FS.
 func (f *fence) OpenDir(name string) (vfs.File, error) {
 	file, err := f.FS.OpenDir(name)
 	if err != nil {
 		return nil, f.note(err)
 	}
-	return &fencedDir{File: file, fence: f}, nil
+	return &vitalFile{File: file, fence: f}, nil
 }
 
+// Link implements vfs.FS.
 func (f *fence) Link(oldname, newname string) error {
 	return f.try(func() error { return f.FS.Link(oldname, newname) })
 }
 
+// Rename implements vfs.FS.
 func (f *fence) Rename(oldname, newname string) error {
 	return f.try(func() error { return f.FS.Rename(oldname, newname) })
 }
 
+// Remove implements vfs.FS. A file that cannot be removed is no danger, and
+// pebble is told; one that must not be removed is.
 func (f *fence) Remove(name string) error {
-	if err := f.orderMarker(name); err != nil {
-		return err
-	}
-	return f.try(func() error { return f.FS.Remove(name) })
-}
-
-// orderMarker makes the directory durable before a marker is made or removed.
-// Pebble moves a marker by making the new one, removing the old one and syncing
-// the directory once, and before all that it makes the manifest that the new
-// one names. It relies on the file system to keep this order in a power cut,
-// which journals do and nobody promises: without the order there may be a
-// marker without its manifest, or no marker at all.
-func (f *fence) orderMarker(name string) error {
-	if !strings.HasPrefix(f.PathBase(name), markerPrefix) {
+	if !f.must(func() error { return f.order(name) }) {
 		return nil
 	}
-	return f.try(func() error { return syncDir(f.FS, f.PathDir(name)) })
+	return f.note(f.FS.Remove(name))
 }
 
+// RemoveAll implements vfs.FS.
 func (f *fence) RemoveAll(name string) error {
 	return f.try(func() error { return f.FS.RemoveAll(name) })
 }
 
+// MkdirAll implements vfs.FS.
 func (f *fence) MkdirAll(dir string, perm os.FileMode) error {
 	return f.try(func() error { return f.FS.MkdirAll(dir, perm) })
 }
 
+// List implements vfs.FS.
 func (f *fence) List(dir string) ([]string, error) {
 	names, err := f.FS.List(dir)
 	return names, f.note(err)
 }
 
+// Stat implements vfs.FS.
 func (f *fence) Stat(name string) (vfs.FileInfo, error) {
 	info, err := f.FS.Stat(name)
 	return info, f.note(err)
@@ -173,59 +229,3 @@ func (f *fence) Stat(name string) (vfs.FileInfo, error) {
 
 // Unwrap implements vfs.FS.
 func (f *fence) Unwrap() vfs.FS { return f.FS }
-
-// fencedFile is a file opened through a fence.
-type fencedFile struct {
-	vfs.File
-	fence *fence
-}
-
-func (f *fencedFile) Read(p []byte) (int, error) {
-	n, err := f.File.Read(p)
-	return n, f.fence.note(err)
-}
-
-func (f *fencedFile) ReadAt(p []byte, off int64) (int, error) {
-	n, err := f.File.ReadAt(p, off)
-	return n, f.fence.note(err)
-}
-
-func (f *fencedFile) Write(p []byte) (n int, err error) {
-	err = f.fence.try(func() error { n, err = f.File.Write(p); return err })
-	return n, err
-}
-
-func (f *fencedFile) WriteAt(p []byte, off int64) (n int, err error) {
-	err = f.fence.try(func() error { n, err = f.File.WriteAt(p, off); return err })
-	return n, err
-}
-
-func (f *fencedFile) Preallocate(offset, length int64) error {
-	return f.fence.try(func() error { return f.File.Preallocate(offset, length) })
-}
-
-func (f *fencedFile) Sync() error { return f.fence.try(f.File.Sync) }
-
-func (f *fencedFile) SyncData() error { return f.fence.try(f.File.SyncData) }
-
-func (f *fencedFile) SyncTo(length int64) (full bool, err error) {
-	err = f.fence.try(func() error { full, err = f.File.SyncTo(length); return err })
-	return full, err
-}
-
-// fencedDir is a directory opened for syncing.
-type fencedDir struct {
-	vfs.File
-	fence *fence
-}
-
-// Sync never fails; see fence.
-func (d *fencedDir) Sync() error {
-	if d.fence.shut.Load() {
-		return nil
-	}
-	if err := d.fence.note(d.File.Sync()); err != nil {
-		d.fence.close(err)
-	}
-	return nil
-}

@@ -166,9 +166,9 @@ func (p *place) listen(in *instance) *pebble.EventListener {
 // close ends the instance. What a condemned one says about its end is of no
 // interest.
 func (in *instance) close() error {
-	condemned := in.fence.err() != nil
+	condemned := in.fence.shut.Load()
 	err := in.db.Close()
-	if condemned || err == nil {
+	if err == nil || condemned {
 		return nil
 	}
 	return fmt.Errorf("close pebble: %w", err)

@@ -21,7 +21,7 @@ var odd = rapid.StringOfN(rapid.SampledFrom([]rune{0, 1, 0xff, 'a', 'b', 'ÿ', '
 func drawKey(t *rapid.T) backing.Key {
 	return backing.Key{
 		Tenant:    rapid.Uint32().Draw(t, "tenant"),
-		Map:       odd.Draw(t, "map") + string(rapid.SampledFrom([]string{"", "\xff", "\x00\xff"}).Draw(t, "end")),
+		Map:       odd.Draw(t, "map") + rapid.SampledFrom([]string{"", "\xff", "\x00\xff"}).Draw(t, "end"),
 		Partition: partition.ID(rapid.Uint16().Draw(t, "partition")),
 		Hash:      rapid.Uint32().Draw(t, "hash"),
 		Key:       odd.Draw(t, "key"),

@@ -20,8 +20,9 @@ func (l logger) Errorf(format string, args ...any) {
 	l.log.Warn("store engine reports a problem", "detail", fmt.Sprintf(format, args...))
 }
 
-// Fatalf implements pebble.Logger. Pebble expects it not to return and hands
-// the error on when it does; the fence is shut by then.
+// Fatalf implements pebble.Logger. Pebble calls it when it cannot go on, which
+// the fence keeps from happening by way of the disk. It returns all the same:
+// the fence is shut by then, and the process has other things to do.
 func (l logger) Fatalf(format string, args ...any) {
 	l.fatal(fmt.Sprintf(format, args...))
 }

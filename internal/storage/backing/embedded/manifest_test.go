@@ -41,17 +41,17 @@ func TestDamageInAManifest(t *testing.T) {
 		t.Fatalf("sound: %v", err)
 	}
 	last := ends[len(ends)-2]
-	for range 3000 {
-		i := r.IntN(len(content))
-		content[i] ^= 1 << r.IntN(8)
+	for range 500 {
+		i, bit := r.IntN(len(content)), byte(1)<<r.IntN(8)
+		content[i] ^= bit
 		err := checkManifest(content)
+		content[i] ^= bit
 		if i < last && !errors.Is(err, backing.ErrCorrupt) {
 			t.Errorf("byte %d of %d: %v, want ErrCorrupt", i, len(content), err)
 		}
 		if i >= last && err != nil {
 			t.Errorf("byte %d of %d, in the last record: %v", i, len(content), err)
 		}
-		content, _ = records(t, rand.New(rand.NewPCG(1, 1)), 100, 0, 300, 32<<10, 10, 70<<10, 5, 200)
 	}
 }
 

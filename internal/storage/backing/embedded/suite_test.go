@@ -22,10 +22,9 @@ var small = Options{CacheBytes: 1 << 20, TableBytes: 4 << 10, CompactDepth: 2, M
 
 func TestSuite(t *testing.T) {
 	for name, opt := range map[string]Options{
-		"with the defaults":     {},
-		"with small tables":     small,
-		"without compression":   {Compression: CompressionNone},
-		"with less space taken": {Compression: CompressionSmall, CompactDepth: 1},
+		"with the defaults": {},
+		"with small tables": small,
+		"with little room":  {CacheBytes: 64 << 10, Compression: CompressionSmall, CompactDepth: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			backingtest.Run(t, func(*testing.T) backingtest.Open {
@@ -38,6 +37,7 @@ func TestSuite(t *testing.T) {
 
 func TestSuiteOnDisk(t *testing.T) {
 	backingtest.Run(t, func(t *testing.T) backingtest.Open {
+		t.Helper()
 		dir := t.TempDir()
 		return func() (backing.Store, error) { return Open(vfs.Default, dir, quiet, small) }
 	})
