@@ -1,8 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,7 +45,9 @@ func TestNothingIsAnsweredBeforeAuthentication(t *testing.T) {
 	}
 	sent-- // a BATCH of nothing holds nothing that could be dropped
 	bad := [][]byte{
-		{}, {0xc1}, nested(300), frame("DANCE", nil), frame("QUERY_SUB", nil),
+		{},
+		{0xc1},
+		nested(300), frame("DANCE", nil), frame("QUERY_SUB", nil),
 		wire.Append(nil, &wire.Batch{Data: []byte{1}}),
 		wire.AppendBatch(nil, wire.AppendBatch(nil)),
 		wire.AppendBatch(nil, wire.Append(nil, &wire.Ping{Timestamp: 1})),
@@ -173,7 +180,7 @@ func TestWithoutAuthentication(t *testing.T) {
 			p := peer.New(t, s.port)
 			p.Send(tt.send...)
 			var got []wire.Message
-			for range strings.Fields(strings.Trim(tt.want, "[]")) {
+			for range strings.FieldsSeq(strings.Trim(tt.want, "[]")) {
 				got = append(got, p.Next())
 			}
 			got = append(got, p.UntilPong()...)
@@ -225,6 +232,37 @@ func TestDevices(t *testing.T) {
 	s = startServerIn(t, dir, guarded()...)
 	if again := hello("ann", first.DeviceToken); again.DeviceID != first.DeviceID || again.DeviceToken != "" {
 		t.Errorf("after a restart the device is %+v, it was %s", again, first.DeviceID)
+	}
+	s.stop()
+	raw, err := hex.DecodeString(secretPart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, found := sha256.Sum256([]byte(secretPart)), false
+	eachFile(t, dir, func(name string, data []byte) {
+		if bytes.Contains(data, []byte(secretPart)) || bytes.Contains(data, raw) {
+			t.Errorf("%s holds the secret of a device", name)
+		}
+		found = found || bytes.Contains(data, sum[:])
+	})
+	if !found {
+		t.Error("the hash of the secret is in no file: the search would not have found the secret either")
+	}
+}
+
+// eachFile reads all files below a directory.
+func eachFile(t *testing.T, dir string, fn func(name string, data []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		fn(name, data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

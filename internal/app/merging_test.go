@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -104,6 +106,54 @@ func record(t *testing.T, p *peer.Peer, mapName, key string) (wire.LWWRecord, bo
 	return r, ok
 }
 
+// TestReadsSeeTheWritesBeforeThem, though their acknowledgement was not waited
+// for; and after it, by another connection.
+func TestReadsSeeTheWritesBeforeThem(t *testing.T) {
+	s := startServer(t)
+	p := s.dial()
+	for i := range 50 {
+		key, n := fmt.Sprint("key ", i), float64(i+1)
+		path := fmt.Sprintf("%08x", hash.Key(key))[:3]
+		reads := []wire.Message{
+			&wire.QuerySub{QueryID: key, MapName: "lww", Fields: []string{"n"}},
+			&wire.MerkleReqBucket{MapName: "lww", Path: path},
+			&wire.ORMapDiffRequest{MapName: "or", Keys: []string{key}},
+			&wire.CounterRequest{Name: "c"},
+		}
+		p.Send(peer.Batch(
+			peer.Put("1", "lww", key, map[string]any{"n": i}, at(5)), peer.Add("2", "or", key, "t", i, at(5))),
+			&wire.CounterSync{Name: "c", State: wire.CounterState{Positive: counts("a", n)}})
+		p.Send(reads...)
+		for _, reader := range []*peer.Peer{p, s.dial()} {
+			if reader != p {
+				reader.Send(reads...)
+			}
+			// Answers come when they are ready, in any order.
+			left := 4
+			for left > 0 {
+				seen := true
+				switch m := reader.Next().(type) {
+				case *wire.QueryResp:
+					seen = slices.ContainsFunc(m.Results, func(r wire.QueryRow) bool { return r.Key == key })
+				case *wire.SyncRespLeaf:
+					seen = slices.ContainsFunc(m.Records, func(r wire.KeyedRecord) bool { return r.Key == key })
+				case *wire.ORMapDiffResponse:
+					seen = len(m.Entries[0].Records) == 1
+				case *wire.CounterResponse:
+					got, _ := m.State.Positive.Get("a")
+					seen = got == n
+				default:
+					continue
+				}
+				left--
+				if !seen {
+					t.Fatalf("a read behind write %d does not see it", i)
+				}
+			}
+		}
+	}
+}
+
 // TestLaterEditWins whenever it arrives, for puts and removals alike: a deleted
 // key stays deleted against an older put, and an older removal removes nothing.
 func TestLaterEditWins(t *testing.T) {
@@ -115,18 +165,30 @@ func TestLaterEditWins(t *testing.T) {
 		want  any // nil: deleted
 		at    hlc.Timestamp
 	}{
-		{"a late put", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "early", early) },
-			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "late", late) }, "late", late},
-		{"an old put that arrives last", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "late", late) },
-			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "early", early) }, "late", late},
-		{"a removal", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "early", early) },
-			func(k string) wire.ClientOp { return peer.Remove("2", "m", k, late) }, nil, late},
-		{"an old put against a deleted key", func(k string) wire.ClientOp { return peer.Remove("1", "m", k, late) },
-			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "early", early) }, nil, late},
-		{"an old removal", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "late", late) },
-			func(k string) wire.ClientOp { return peer.Remove("2", "m", k, early) }, "late", late},
-		{"a later put revives", func(k string) wire.ClientOp { return peer.Remove("1", "m", k, early) },
-			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "late", late) }, "late", late},
+		{
+			"a late put", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "early", early) },
+			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "late", late) }, "late", late,
+		},
+		{
+			"an old put that arrives last", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "late", late) },
+			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "early", early) }, "late", late,
+		},
+		{
+			"a removal", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "early", early) },
+			func(k string) wire.ClientOp { return peer.Remove("2", "m", k, late) }, nil, late,
+		},
+		{
+			"an old put against a deleted key", func(k string) wire.ClientOp { return peer.Remove("1", "m", k, late) },
+			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "early", early) }, nil, late,
+		},
+		{
+			"an old removal", func(k string) wire.ClientOp { return peer.Put("1", "m", k, "late", late) },
+			func(k string) wire.ClientOp { return peer.Remove("2", "m", k, early) }, "late", late,
+		},
+		{
+			"a later put revives", func(k string) wire.ClientOp { return peer.Remove("1", "m", k, early) },
+			func(k string) wire.ClientOp { return peer.Put("2", "m", k, "late", late) }, "late", late,
+		},
 		{"the counter decides", func(k string) wire.ClientOp {
 			return peer.Put("1", "m", k, "late", hlc.Timestamp{Millis: 5, Counter: 2, Node: "a"})
 		}, func(k string) wire.ClientOp {

@@ -81,11 +81,26 @@ func (s *Service) begin(c *service.Caller, mapName string, kind change.Kind) err
 }
 
 func (s *Service) tree(mapName, path string, kind change.Kind, done func(*merkle.Tree, error)) {
-	if records.Reserved(mapName) || s.engine.Kinds().Of(mapName) != kind {
+	if s.hidden(mapName, kind) {
 		done(&merkle.Tree{}, nil)
 		return
 	}
-	s.engine.Tree(mapName, path, done)
+	s.engine.Tree(mapName, path, func(t *merkle.Tree, err error) {
+		if s.hidden(mapName, kind) { // it has got its kind meanwhile
+			t = &merkle.Tree{}
+		}
+		done(t, err)
+	})
+}
+
+// hidden reports whether a map is reserved or of another kind. One that has no
+// kind is not: a write to it may be on its way to the lane that is asked.
+func (s *Service) hidden(mapName string, kind change.Kind) bool {
+	if records.Reserved(mapName) {
+		return true
+	}
+	has := s.engine.Kinds().Of(mapName)
+	return has != change.KindNone && has != kind
 }
 
 // unavailable ends the session: what it asked for has no other answer, and it
@@ -144,13 +159,16 @@ func (s *Service) leaf(c *service.Caller, mapName, path string, leaf uint16, kin
 			s.unavailable(c, err)
 			return
 		}
+		if s.hidden(mapName, kind) {
+			rows = nil
+		}
 		if kind == change.KindOR {
 			c.Send(&wire.ORMapSyncRespLeaf{MapName: mapName, Path: path, Entries: entries(rows)})
 			return
 		}
 		c.Send(&wire.SyncRespLeaf{MapName: mapName, Path: path, Records: keyed(rows)})
 	}
-	if records.Reserved(mapName) || s.engine.Kinds().Of(mapName) != kind {
+	if s.hidden(mapName, kind) {
 		done(nil, nil)
 		return
 	}
@@ -199,7 +217,7 @@ func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
 	for i, key := range m.Keys {
 		resp.Entries[i].Key = key
 	}
-	if len(m.Keys) == 0 || records.Reserved(m.MapName) || s.engine.Kinds().Of(m.MapName) != change.KindOR {
+	if len(m.Keys) == 0 || s.hidden(m.MapName, change.KindOR) {
 		c.Send(resp)
 		return nil
 	}
@@ -212,7 +230,7 @@ func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
 	})
 	for i, key := range m.Keys {
 		s.engine.Get(m.MapName, key, func(state string, ok bool, err error) {
-			if ok {
+			if ok && !s.hidden(m.MapName, change.KindOR) {
 				resp.Entries[i] = entry(key, crdt.ORState(state))
 			}
 			g.Done(err)
