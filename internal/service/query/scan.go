@@ -102,12 +102,18 @@ func (s *Service) retryStalled() {
 	}
 }
 
-// finish makes the scanned window the live one: those who listen get the
-// difference, those who wait get their answer.
+// finish makes the scanned window the live one, unless it has run short
+// meanwhile: those who listen get the difference, those who wait get their
+// answer.
 func (s *Service) finish(q *standing) {
 	sc := q.scan
 	q.scan = nil
 	s.scanning--
+	if sc.window.short() {
+		// Removals have used up what was found, and no answer is ever partial.
+		s.wantScan(q)
+		return
+	}
 	if q.filling {
 		s.updates = sc.window.compareShown(q.shown, s.updates[:0])
 		q.filling, q.shown = false, nil
@@ -126,11 +132,7 @@ func (s *Service) finish(q *standing) {
 		q.window = nil // answered; there is nothing to keep
 		return
 	}
-	switch {
-	case q.window.short():
-		q.filling, q.shown = true, append([]*row(nil), q.window.shown()...)
-		s.wantScan(q)
-	case len(q.later) > 0:
+	if len(q.later) > 0 {
 		s.wantScan(q)
 	}
 }

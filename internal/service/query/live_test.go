@@ -1,0 +1,109 @@
+package query
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
+)
+
+// worlds are the kinds of histories.
+var worlds = []struct {
+	name  string
+	seeds int
+	world gridtest.Options
+	opt   Options
+	gaps  bool // the service is kept from its inbox until it overflows
+	fail  bool // syncs fail
+}{
+	{name: "without a log", seeds: 25, world: gridtest.Options{Null: true}, opt: Options{SliceRows: 3, Scans: 2}},
+	{
+		name: "with a log whose syncs fail", seeds: 25, fail: true,
+		world: gridtest.Options{Engine: engine.Options{Lanes: 3}}, opt: Options{SliceRows: 4, Scans: 1},
+	},
+	{
+		name: "with an inbox that overflows", seeds: 25, gaps: true,
+		world: gridtest.Options{Null: true}, opt: Options{SliceRows: 3, Scans: 2, Inbox: 6},
+	},
+	{
+		name: "with everything", seeds: 25, gaps: true, fail: true,
+		world: gridtest.Options{Engine: engine.Options{Lanes: 2}}, opt: Options{SliceRows: 5, Inbox: 20},
+	},
+}
+
+// TestLiveRowsAreTheQueryRunAgain runs random histories of writes, subscriptions
+// and their ends from several sessions, while actors are stepped one by one in
+// any order. Whenever everything has settled, every live result is what the
+// query gives when it is run again, and every replica that follows the map is
+// the map.
+func TestLiveRowsAreTheQueryRunAgain(t *testing.T) {
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) {
+			updates, gaps, fills := 0, uint64(0), 0
+			for seed := range uint64(w.seeds) {
+				h := newHarness(t, fmt.Sprintf("seed %d", seed+1), seed+1, w.world, w.opt)
+				for range 3 {
+					p := h.join()
+					if !w.gaps {
+						p.follows = true
+						if err := h.service.Follow(p.Caller.Caller, liveMap); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				h.world.Settle()
+				for n := range 1200 {
+					h.act(w.fail)
+					if n%300 == 299 {
+						h.check(fmt.Sprint("after ", n))
+					}
+				}
+				updates += h.updates
+				_, g := h.service.inbox.Depth()
+				gaps += g
+				fills += h.pages
+				h.leave()
+			}
+			if updates == 0 || (gaps > 0) != w.gaps {
+				t.Errorf("%d updates, %d gaps: the histories do something else", updates, gaps)
+			}
+			t.Logf("%d updates, %d gaps", updates, gaps)
+		})
+	}
+}
+
+func (h *harness) act(failing bool) {
+	p := h.peers[h.rng.IntN(len(h.peers))]
+	switch n := h.rng.IntN(1000); {
+	case n < 150:
+		h.write(p)
+	case n < 200:
+		p.asked++ // the same ids in all sessions
+		h.subscribe(p, fmt.Sprint("q", p.asked), questions[h.rng.IntN(len(questions))], "")
+	case n < 240:
+		if p.asked > 0 {
+			h.unsubscribe(p, fmt.Sprint("q", 1+h.rng.IntN(p.asked)))
+		}
+	case n < 245 && !p.follows:
+		h.service.Leave(p.Caller.Caller)
+		for i := range h.peers {
+			if h.peers[i] == p {
+				h.peers[i] = h.peers[len(h.peers)-1]
+				h.peers = h.peers[:len(h.peers)-1]
+				break
+			}
+		}
+		h.join()
+	case n < 255 && failing:
+		h.world.FailSyncs(1)
+	case n < 275:
+		h.world.Clock.Advance(time.Duration(h.rng.IntN(50)) * time.Millisecond)
+		h.service.Sweep()
+	case n < 400:
+		h.receive(p)
+	default:
+		h.world.StepRandom(h.rng)
+	}
+}
