@@ -83,53 +83,73 @@ func requests() []request {
 		{message: &wire.JournalSubscribe{RequestID: "r"}, answer: "[ERROR]", check: notImplemented(wire.TypeJournalSubscribe, "r")},
 		{message: &wire.JournalUnsubscribe{SubscriptionID: "r"}, answer: "[]"},
 		{message: &wire.JournalRead{RequestID: "r", FromSequence: "0"}, answer: "[ERROR]", check: notImplemented(wire.TypeJournalRead, "r")},
-		{message: &wire.Search{RequestID: "r", MapName: "m"}, answer: "[SEARCH_RESP]",
-			check: notHere(func(m *wire.SearchResp) (string, string) { return m.RequestID, m.Error })},
-		{message: &wire.SearchSub{SubscriptionID: "r", MapName: "m"}, answer: "[SEARCH_RESP]",
-			check: notHere(func(m *wire.SearchResp) (string, string) { return m.RequestID, m.Error })},
+		{
+			message: &wire.Search{RequestID: "r", MapName: "m"}, answer: "[SEARCH_RESP]",
+			check: notHere(func(m *wire.SearchResp) (string, string) { return m.RequestID, m.Error }),
+		},
+		{
+			message: &wire.SearchSub{SubscriptionID: "r", MapName: "m"}, answer: "[SEARCH_RESP]",
+			check: notHere(func(m *wire.SearchResp) (string, string) { return m.RequestID, m.Error }),
+		},
 		{message: &wire.SearchUnsub{SubscriptionID: "r"}, answer: "[]"},
-		{message: &wire.HybridSearch{RequestID: "r", HybridQuery: hybrid}, answer: "[HYBRID_SEARCH_RESP]",
-			check: notHere(func(m *wire.HybridSearchResp) (string, string) { return m.RequestID, m.Error })},
-		{message: &wire.HybridSearchSub{SubscriptionID: "r", HybridQuery: hybrid}, answer: "[HYBRID_SEARCH_RESP]",
-			check: notHere(func(m *wire.HybridSearchResp) (string, string) { return m.RequestID, m.Error })},
+		{
+			message: &wire.HybridSearch{RequestID: "r", HybridQuery: hybrid}, answer: "[HYBRID_SEARCH_RESP]",
+			check: notHere(func(m *wire.HybridSearchResp) (string, string) { return m.RequestID, m.Error }),
+		},
+		{
+			message: &wire.HybridSearchSub{SubscriptionID: "r", HybridQuery: hybrid}, answer: "[HYBRID_SEARCH_RESP]",
+			check: notHere(func(m *wire.HybridSearchResp) (string, string) { return m.RequestID, m.Error }),
+		},
 		{message: &wire.HybridSearchUnsub{SubscriptionID: "r"}, answer: "[]"},
-		{message: &wire.VectorSearch{ID: "r", MapName: "m", QueryVector: []byte{0, 0, 0, 0}}, answer: "[VECTOR_SEARCH_RESP]",
-			check: notHere(func(m *wire.VectorSearchResp) (string, string) { return m.ID, m.Error })},
-		{message: &wire.SQLQuery{QueryID: "r", SQL: "SELECT 1"}, answer: "[SQL_QUERY_RESP]",
+		{
+			message: &wire.VectorSearch{ID: "r", MapName: "m", QueryVector: []byte{0, 0, 0, 0}}, answer: "[VECTOR_SEARCH_RESP]",
+			check: notHere(func(m *wire.VectorSearchResp) (string, string) { return m.ID, m.Error }),
+		},
+		{
+			message: &wire.SQLQuery{QueryID: "r", SQL: "SELECT 1"}, answer: "[SQL_QUERY_RESP]",
 			check: notHere(func(m *wire.SQLQueryResp) (string, string) {
 				if m.Code != "FEATURE_DISABLED" {
 					return m.Code, ""
 				}
 				return m.QueryID, m.Error
-			})},
-		{message: &wire.EntryProcess{RequestID: "r", MapName: "m", Key: "k"}, answer: "[ENTRY_PROCESS_RESPONSE]",
+			}),
+		},
+		{
+			message: &wire.EntryProcess{RequestID: "r", MapName: "m", Key: "k"}, answer: "[ENTRY_PROCESS_RESPONSE]",
 			check: notHere(func(m *wire.EntryProcessResponse) (string, string) {
 				if m.Success {
 					return "", ""
 				}
 				return m.RequestID, m.Error
-			})},
-		{message: &wire.EntryProcessBatch{RequestID: "r", MapName: "m", Keys: []string{"k"}}, answer: "[ENTRY_PROCESS_BATCH_RESPONSE]",
+			}),
+		},
+		{
+			message: &wire.EntryProcessBatch{RequestID: "r", MapName: "m", Keys: []string{"k"}}, answer: "[ENTRY_PROCESS_BATCH_RESPONSE]",
 			check: notHere(func(m *wire.EntryProcessBatchResponse) (string, string) {
 				if len(m.Results) != 1 || m.Results[0].Key != "k" || m.Results[0].Result.Success {
 					return "", ""
 				}
 				return m.RequestID, m.Results[0].Result.Error
-			})},
-		{message: &wire.RegisterResolver{RequestID: "r", MapName: "m", Resolver: wire.Resolver{Name: "x"}}, answer: "[REGISTER_RESOLVER_RESPONSE]",
+			}),
+		},
+		{
+			message: &wire.RegisterResolver{RequestID: "r", MapName: "m", Resolver: wire.Resolver{Name: "x"}}, answer: "[REGISTER_RESOLVER_RESPONSE]",
 			check: notHere(func(m *wire.RegisterResolverResponse) (string, string) {
 				if m.Success {
 					return "", ""
 				}
 				return m.RequestID, m.Error
-			})},
-		{message: &wire.UnregisterResolver{RequestID: "r", MapName: "m", ResolverName: "x"}, answer: "[UNREGISTER_RESOLVER_RESPONSE]",
+			}),
+		},
+		{
+			message: &wire.UnregisterResolver{RequestID: "r", MapName: "m", ResolverName: "x"}, answer: "[UNREGISTER_RESOLVER_RESPONSE]",
 			check: notHere(func(m *wire.UnregisterResolverResponse) (string, string) {
 				if m.Success {
 					return "", ""
 				}
 				return m.RequestID, m.Error
-			})},
+			}),
+		},
 		{message: &wire.ListResolvers{RequestID: "r"}, answer: "[LIST_RESOLVERS_RESPONSE]"},
 	}
 }

@@ -229,7 +229,7 @@ func TestFullNodeIsBusy(t *testing.T) {
 func TestFullLogIsBusy(t *testing.T) {
 	h := holdNode(t, NodeOptions{Engine: engine.Options{MaxLogBytes: 64}})
 	checkpointer := h.node.Checkpointer
-	var rest = h.actors[:0:0]
+	rest := h.actors[:0:0]
 	for _, a := range h.actors {
 		if a != checkpointer {
 			rest = append(rest, a)

@@ -131,7 +131,7 @@ func TestReadsSeeTheWritesBeforeThem(t *testing.T) {
 			// Answers come when they are ready, in any order.
 			left := 4
 			for left > 0 {
-				seen := true
+				var seen bool
 				switch m := reader.Next().(type) {
 				case *wire.QueryResp:
 					seen = slices.ContainsFunc(m.Results, func(r wire.QueryRow) bool { return r.Key == key })

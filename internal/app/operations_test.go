@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -16,9 +17,7 @@ func rawOp(fields map[string]any) value.Raw {
 		"id": "2", "mapName": "m", "key": "bad", "opType": "PUT",
 		"record": map[string]any{"value": 1, "timestamp": map[string]any{"millis": 5, "counter": 0, "nodeId": "test"}},
 	}
-	for k, v := range fields {
-		all[k] = v
-	}
+	maps.Copy(all, fields)
 	return peer.Value(all)
 }
 

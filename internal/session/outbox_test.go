@@ -60,7 +60,7 @@ func TestOutboxIsAQueue(t *testing.T) {
 		limit := rapid.IntRange(1, 50).Draw(t, "limit")
 		owed := false // a notify that no take has followed
 		o := newOutbox(limit, func() { owed = true })
-		var want []int // sizes
+		var want []int               // sizes
 		ended, known := false, false // known: a take has told so
 		t.Repeat(map[string]func(*rapid.T){
 			"send": func(t *rapid.T) {

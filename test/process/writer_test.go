@@ -22,13 +22,13 @@ var (
 
 const keysOfMap = 150
 
-// wrongAnswer is an answer that the load does not permit, as opposed to a lost
+// wrongAnswerError is an answer that the load does not permit, as opposed to a lost
 // connection.
-type wrongAnswer struct{ what string }
+type wrongAnswerError struct{ what string }
 
-func (e *wrongAnswer) Error() string { return e.what }
+func (e *wrongAnswerError) Error() string { return e.what }
 
-func wrong(format string, args ...any) error { return &wrongAnswer{fmt.Sprintf(format, args...)} }
+func wrong(format string, args ...any) error { return &wrongAnswerError{fmt.Sprintf(format, args...)} }
 
 // writer is one client with its operation log: what was not acknowledged is sent
 // again when it is back.
@@ -95,7 +95,7 @@ func (w *writer) again(ctx context.Context, c *peer.Conn) error {
 
 // lossIsFine drops an error that is not the server's answer.
 func lossIsFine(err error) error {
-	var bad *wrongAnswer
+	var bad *wrongAnswerError
 	if errors.As(err, &bad) {
 		return err
 	}
