@@ -153,7 +153,11 @@ type turn struct {
 	times   []time.Duration
 }
 
-// runFor writes with all connections for d.
+// drainTimeout bounds the wait for what is in flight when the time is over.
+const drainTimeout = 30 * time.Second
+
+// runFor writes with all connections for d. A connection that fails ends the
+// measurement: what the others did meanwhile does not count.
 func (l *load) runFor(ctx context.Context, o Options, d time.Duration) (turn, error) {
 	for _, w := range l.writers {
 		w.acked, w.refused, w.errors, w.times = 0, 0, 0, w.times[:0]
@@ -163,6 +167,9 @@ func (l *load) runFor(ctx context.Context, o Options, d time.Duration) (turn, er
 	start := l.now()
 	var all sync.WaitGroup
 	for i, w := range l.writers {
+		if err := w.conn.SetDeadline(start.Add(d + drainTimeout)); err != nil {
+			return turn{}, err
+		}
 		all.Go(func() { failures[i] = w.run(ctx, l.now, stop) })
 	}
 	timer := o.Clock.NewTimer(d)
@@ -176,7 +183,7 @@ func (l *load) runFor(ctx context.Context, o Options, d time.Duration) (turn, er
 	all.Wait()
 	t := turn{seconds: l.now().Sub(start).Seconds()}
 	for _, w := range l.writers {
-		t.ops += w.acked
+		t.ops += w.acked - w.refused
 		t.refused += w.refused
 		t.errors += w.errors
 		t.times = append(t.times, w.times...)

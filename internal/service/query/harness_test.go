@@ -36,7 +36,6 @@ type harness struct {
 	peers   []*peer
 	millis  int64
 	nextID  uint64
-	failed  int // writes that were not stored
 	updates int // QUERY_UPDATEs received
 	pages   int // queries with a cursor
 }

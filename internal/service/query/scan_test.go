@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -217,10 +218,10 @@ func TestAFullMailboxWakesItsCallers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := h.service.Handle(p.Caller, m, size); err != service.ErrBusy {
+	if err := h.service.Handle(p.Caller, m, size); !errors.Is(err, service.ErrBusy) {
 		t.Fatalf("one message more: %v", err)
 	}
-	if err := h.service.Follow(p.Caller, liveMap); err != service.ErrBusy {
+	if err := h.service.Follow(p.Caller, liveMap); !errors.Is(err, service.ErrBusy) {
 		t.Fatalf("following, too: %v", err)
 	}
 	h.service.Step()

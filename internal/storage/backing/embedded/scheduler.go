@@ -20,7 +20,7 @@ type scheduler struct {
 	held     bool          // after a failure, until resume
 	ended    bool          // unregistered, or given up for good
 	granting bool          // one goroutine at a time offers compactions to pebble
-	again    bool          // a grant was asked for while granting
+	again    bool          // room was asked for while granting
 	idle     *sync.Cond    // granting became false
 	changed  chan struct{} // closed and replaced whenever a compaction ended
 	failure  error         // of the last compaction that failed, until resume
@@ -55,6 +55,9 @@ func (s *scheduler) TrySchedule() (bool, pebble.CompactionGrantHandle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.roomLocked() {
+		// The room may be held by an offer that pebble is about to turn
+		// down, because it looked before this compaction was waiting.
+		s.again = true
 		return false, nil
 	}
 	s.running++
