@@ -23,10 +23,20 @@ type process struct {
 type server func(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 
 func main() {
-	// The first signal asks the command to stop. After it the system's default
-	// is back, so that a second one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	// The first signal asks the command to stop. The system's default is back
+	// before anybody can notice that, so that a second one ends the process at
+	// once and is never swallowed.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		if len(signals) > 0 { // the second came with the first
+			os.Exit(exitFailed)
+		}
+		stop()
+	}()
 
 	p := process{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(run(ctx, p, app.Run))
