@@ -43,6 +43,7 @@ type manualClock struct {
 	now    time.Time
 	timers []*manualTimer
 	set    *sync.Cond // a timer was set
+	sets   int        // how often
 }
 
 type manualTimer struct {
@@ -62,6 +63,20 @@ func (c *manualClock) awaitTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.timers) == 0 {
+		c.set.Wait()
+	}
+}
+
+// upon does what makes somebody set a timer anew, and waits until that is done.
+func (c *manualClock) upon(do func()) {
+	c.awaitTimer()
+	c.mu.Lock()
+	before := c.sets
+	c.mu.Unlock()
+	do()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.sets == before {
 		c.set.Wait()
 	}
 }
@@ -121,6 +136,7 @@ func (t *manualTimer) Reset(d time.Duration) {
 	t.at = t.clock.now.Add(d)
 	t.clock.timers = append(t.clock.timers, t)
 	t.clock.fire()
+	t.clock.sets++
 	t.clock.set.Broadcast()
 }
 

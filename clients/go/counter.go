@@ -236,23 +236,10 @@ func (c *Client) tellCounter(n *counter) {
 	}
 }
 
-// counterResponse takes in the server's state, and gives it what it lacks. mu
-// is held.
-func (c *Client) counterResponse(m *wire.CounterResponse) {
-	n := c.counters[m.Name]
-	if n == nil {
-		return
-	}
-	n.take(&m.State)
-	if _, lacking, err := n.server.Merge(nil, n.state); err == nil && lacking {
-		c.tellCounter(n)
-	}
-}
-
-// counterUpdate takes in a change. mu is held.
-func (c *Client) counterUpdate(m *wire.CounterUpdate) {
-	if n := c.counters[m.Name]; n != nil {
-		n.take(&m.State)
+// counterState takes in what the server holds. mu is held.
+func (c *Client) counterState(name string, s *wire.CounterState) {
+	if n := c.counters[name]; n != nil {
+		n.take(s)
 	}
 }
 

@@ -13,3 +13,10 @@ func (m *ORMap[T]) Root() uint32 {
 	defer m.client.mu.Unlock()
 	return m.replica.tree.Root()
 }
+
+// Waiting is the number of calls of Sync that have not returned.
+func (m *Map[T]) Waiting() int {
+	m.client.mu.Lock()
+	defer m.client.mu.Unlock()
+	return len(m.replica.sync.waits)
+}

@@ -196,6 +196,9 @@ func TestTopicsDeliverInOrderToOthers(t *testing.T) {
 	if got := must(sub.Next())(t); got.Data != 16 || got.Missed != 16 {
 		t.Errorf("got %+v", got)
 	}
+	if got := must(sub.Next())(t); got.Data != 17 || got.Missed != 0 {
+		t.Errorf("got %+v", got)
+	}
 
 	// Subscriptions survive the connection, and so does what was published without.
 	states := must(cb.WatchState(within(t)))(t)

@@ -162,6 +162,25 @@ func TestARefusedWriteIsTakenBackAndReported(t *testing.T) {
 	}
 }
 
+func TestARefusedChangeOfASetIsTakenBack(t *testing.T) {
+	s := startServer(t)
+	c := s.connect()
+	m := topgun.ORMapOf[string](c, "sets")
+	written(t, must(m.Add("a", "red"))(t), nil)
+	for _, w := range []*topgun.Write{
+		must(m.Add("a", "blue", topgun.WithConcern(topgun.Replicated)))(t),
+		must(m.Remove("a", "red", topgun.WithConcern(topgun.Replicated)))(t),
+	} {
+		if _, err := w.Wait(within(t)); !errors.Is(err, topgun.ErrRejected) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if got := must(m.Get("a"))(t); len(got) != 1 || got[0] != "red" {
+		t.Errorf("after the refusals: %v", got)
+	}
+	settle(t, m)
+}
+
 func TestOperationsOfTheWrongKindAreRefused(t *testing.T) {
 	s := startServer(t)
 	sets := topgun.ORMapOf[string](s.connect(), "x")

@@ -32,9 +32,9 @@ func (c *Client) receive(m wire.Message, top bool) {
 	case *wire.TopicMessage:
 		c.topicMessage(m)
 	case *wire.CounterResponse:
-		c.counterResponse(m)
+		c.counterState(m.Name, &m.State)
 	case *wire.CounterUpdate:
-		c.counterUpdate(m)
+		c.counterState(m.Name, &m.State)
 	case *wire.GCPrune:
 		c.prune(m.OlderThan)
 	case *wire.AuthFail:

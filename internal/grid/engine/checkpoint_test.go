@@ -76,8 +76,15 @@ func TestACheckpointIsTriedAgain(t *testing.T) {
 		}
 		return gridtest.Works
 	})
-	if err := checkpoint(t, w); !errors.Is(err, gridtest.ErrDisk) {
-		t.Fatalf("the first attempt: %v", err)
+	done := 0
+	w.Checkpointer.Request(func(err error) {
+		if done++; !errors.Is(err, gridtest.ErrDisk) {
+			t.Errorf("the first attempt: %v", err)
+		}
+	})
+	w.Settle()
+	if done != 1 || refusals != 2 {
+		t.Fatalf("answered %d times, %d attempts: a store that fails is left alone for a while", done, 3-refusals)
 	}
 	for range 3 {
 		w.Clock.Advance(time.Second)
@@ -98,6 +105,72 @@ func TestACheckpointIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds(t, w, 20)
+}
+
+// TestOnlyADurableMarkDropsLog is LOG-DROP for stores that write behind: while the
+// mark that can be read is not durable, the store says an earlier one, and the
+// log before the checkpoint's own is kept.
+func TestOnlyADurableMarkDropsLog(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{})
+	fill(t, w, 60, 0)
+	retained := w.Log.Retained()
+	if err := w.Store.HoldMark(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoint(t, w); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Log.Retained(); got != retained {
+		t.Errorf("%d bytes of log are retained, there were %d", got, retained)
+	}
+}
+
+// TestAPartitionLoadedAgainIsCollectedAnew: a partition that is loaded again
+// between two slices of a checkpoint has the same keys dirty in another order;
+// the checkpoint still gets every key that its mark covers.
+func TestAPartitionLoadedAgainIsCollectedAnew(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{
+		Engine: engine.Options{Lanes: 1}, Checkpoint: engine.CheckpointOptions{SliceRows: 2},
+	})
+	keys := keysOf(9, 1)
+	for i, key := range keys {
+		w.Write(t, gridtest.Put("notes", key, gridtest.Int(i), gridtest.At(1, "x")))
+	}
+	done := 0
+	w.Checkpointer.Request(func(err error) {
+		if done++; err != nil {
+			t.Errorf("the checkpoint: %v", err)
+		}
+	})
+	lanes := w.Engine.Actors()
+	w.Checkpointer.Step() // begins
+	w.Checkpointer.Step() // asks
+	lanes[0].Step()       // hands over two rows
+	lanes[0].Step()
+	if done != 0 {
+		t.Fatal("the checkpoint is over too soon")
+	}
+	w.FailSyncs(1)
+	w.Do(engine.Durable, gridtest.Put("notes", keys[0], gridtest.Int(99), gridtest.At(2, "x")))
+	lanes[0].Step()
+	w.Commit() // fails
+	w.Commit() // recovers
+	for range 5 {
+		w.Settle()
+		w.Clock.Advance(time.Second)
+	}
+	if done != 1 {
+		t.Fatalf("the checkpoint is answered %d times", done)
+	}
+	w, err := w.Restart(t, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if _, ok := w.Read(t, "notes", key); !ok {
+			t.Errorf("%s is lost", key)
+		}
+	}
 }
 
 // TestACheckpointWaitsForWhatItSaw is CHECKPOINT-ATOMIC: a slice that has seen a

@@ -71,6 +71,19 @@ type write struct {
 	answer *gridtest.Answer
 }
 
+// keysOf are n keys of few partitions, so that each holds many.
+func keysOf(n, partitions int) (keys []string) {
+	for i := 0; len(keys) < n; i++ {
+		if key := fmt.Sprint("k", i); int(partition.Of(hash.Key(key))) < partitions {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// historyKeys are the keys that histories write.
+var historyKeys = keysOf(40, 4)
+
 // history is a random run of a world: writes, steps of single actors, failing
 // syncs, failing checkpoints, power cuts.
 type history struct {
@@ -126,7 +139,7 @@ func (h *history) act() {
 func (h *history) write() {
 	for range 1 + h.rng.IntN(3) {
 		h.millis++
-		o := gridtest.Put("notes", fmt.Sprint("k", h.rng.IntN(40)), gridtest.Int(int(h.millis)), gridtest.At(h.millis, "x"))
+		o := gridtest.Put("notes", historyKeys[h.rng.IntN(len(historyKeys))], gridtest.Int(int(h.millis)), gridtest.At(h.millis, "x"))
 		if h.rng.IntN(5) == 0 {
 			o = gridtest.Put(o.Map, o.Key, nil, o.TS)
 		}
@@ -245,8 +258,17 @@ func (h *history) heal() {
 	}
 	h.stats.checkpoints += int(h.world.Checkpointer.Stats().Checkpoints)
 	h.checkStore()
-	if _, err := h.world.Engine.Clock(), h.world.Log.Retained(); err != 0 {
-		h.fail("%d bytes of log are left after the last checkpoint", err)
+	if left := h.world.Log.Retained(); left != 0 {
+		h.fail("%d bytes of log are left after the last checkpoint", left)
+	}
+	mark, err := h.world.Store.Mark(h.t.Context())
+	if err != nil {
+		h.fail("%v", err)
+	}
+	for id, seq := range h.positions() {
+		if got := mark.Partitions[id].Seq; got != seq {
+			h.fail("the last checkpoint reaches %d of partition %d, which stands at %d", got, id, seq)
+		}
 	}
 }
 
@@ -289,8 +311,7 @@ func (l *look) Step(v *lane.View) {
 	v.Replicas(func(r *records.Replica) bool {
 		view := replicaView{seq: r.Seq(), dirty: r.Dirty(), rows: map[place]string{}}
 		if m != nil && r.Table(m) != nil {
-			for i := range 40 {
-				key := fmt.Sprint("k", i)
+			for _, key := range historyKeys {
 				if e := r.Table(m).Get(hash.Key(key), key); e != nil {
 					view.rows[place{r.ID, e.Seq}] = "notes/" + key + "=" + e.State()
 				}

@@ -34,6 +34,7 @@ type Store struct {
 	mu      sync.Mutex
 	next    func() Outcome
 	loading error
+	held    *backing.Mark
 }
 
 // NewStore wraps a store.
@@ -51,6 +52,27 @@ func (s *Store) FailReads(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loading = err
+}
+
+// HoldMark has Mark say what it says now, whatever is applied: what can be read
+// then is not durable yet.
+func (s *Store) HoldMark(ctx context.Context) error {
+	m, err := s.Store.Mark(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = &m
+	return err
+}
+
+// Mark implements backing.Store.
+func (s *Store) Mark(ctx context.Context) (backing.Mark, error) {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held != nil {
+		return held.Clone(), nil
+	}
+	return s.Store.Mark(ctx)
 }
 
 // Apply implements backing.Store.

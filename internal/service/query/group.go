@@ -70,8 +70,9 @@ func newNamed(field string) named {
 	return named{field, value.ParsePath(field)}
 }
 
-// rows groups the rows of a window. A group's key is made of the values it is
-// grouped by; its value holds them, __key, __count, and the aggregates.
+// rows groups the rows of a window. A group's key is the text of the values it
+// is grouped by, in another form where two groups would read alike; its value
+// holds them, __key, __count, and the aggregates.
 func (g *grouping) rows(w *window) ([]wire.QueryRow, error) {
 	if w.more() {
 		return nil, &service.Error{
@@ -79,28 +80,23 @@ func (g *grouping) rows(w *window) ([]wire.QueryRow, error) {
 		}
 	}
 	groups := map[string]*group{}
+	called := map[string]int{} // groups by key
 	var order []*group
 	for _, r := range w.rows {
-		var id []byte
-		var by []value.Raw
-		for _, f := range g.by {
-			v, _ := value.Lookup(r.value, f.path)
-			if len(v) == 0 {
-				v = value.AppendNil(nil)
-			}
-			by = append(by, v)
-			if len(id) > 0 {
-				id = append(id, '|')
-			}
-			id = value.AppendCanonical(id, v)
-		}
-		gr := groups[string(id)]
-		if gr == nil {
-			gr = &group{key: string(id), by: by, sums: make([]accumulator, len(g.aggregates))}
-			groups[gr.key] = gr
+		gr := g.of(r)
+		if have := groups[gr.id]; have != nil {
+			gr = have
+		} else {
+			groups[gr.id] = gr
+			called[gr.key]++
 			order = append(order, gr)
 		}
 		gr.add(g, r)
+	}
+	for _, gr := range order {
+		if called[gr.key] > 1 {
+			gr.key = gr.id // 1 and "1" read alike
+		}
 	}
 	slices.SortFunc(order, func(a, b *group) int { return strings.Compare(a.key, b.key) })
 	var out []wire.QueryRow
@@ -110,9 +106,31 @@ func (g *grouping) rows(w *window) ([]wire.QueryRow, error) {
 	return out, nil
 }
 
+// of is the group that a row belongs to, as yet without rows.
+func (g *grouping) of(r *row) *group {
+	gr := &group{sums: make([]accumulator, len(g.aggregates))}
+	var key []byte
+	all := value.AppendArray(nil, len(g.by))
+	for i, f := range g.by {
+		v, _ := value.Lookup(r.value, f.path)
+		if len(v) == 0 {
+			v = value.AppendNil(nil)
+		}
+		gr.by = append(gr.by, v)
+		all = append(all, v...)
+		if i > 0 {
+			key = append(key, '|')
+		}
+		key = value.AppendCanonical(key, v)
+	}
+	gr.key, gr.id = string(key), string(value.AppendCanonical(nil, all))
+	return gr
+}
+
 // group is one group on its way.
 type group struct {
-	key   string
+	id    string // different for different values
+	key   string // the same, as people write it
 	by    []value.Raw
 	count int64
 	sums  []accumulator

@@ -18,17 +18,17 @@ var worlds = []struct {
 	gaps  bool // the service is kept from its inbox until it overflows
 	fail  bool // syncs fail
 }{
-	{name: "without a log", seeds: 25, world: gridtest.Options{Null: true}, opt: Options{SliceRows: 3, Scans: 2}},
+	{name: "without a log", seeds: 12, world: gridtest.Options{Null: true}, opt: Options{SliceRows: 3, Scans: 2}},
 	{
-		name: "with a log whose syncs fail", seeds: 25, fail: true,
+		name: "with a log whose syncs fail", seeds: 12, fail: true,
 		world: gridtest.Options{Engine: engine.Options{Lanes: 3}}, opt: Options{SliceRows: 4, Scans: 1},
 	},
 	{
-		name: "with an inbox that overflows", seeds: 25, gaps: true,
+		name: "with an inbox that overflows", seeds: 12, gaps: true,
 		world: gridtest.Options{Null: true}, opt: Options{SliceRows: 3, Scans: 2, Inbox: 6},
 	},
 	{
-		name: "with everything", seeds: 25, gaps: true, fail: true,
+		name: "with everything", seeds: 12, gaps: true, fail: true,
 		world: gridtest.Options{Engine: engine.Options{Lanes: 2}}, opt: Options{SliceRows: 5, Inbox: 20},
 	},
 }

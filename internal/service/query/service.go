@@ -199,6 +199,9 @@ func (s *Service) Wake() <-chan struct{} { return s.bell }
 
 // Step implements actor.Actor.
 func (s *Service) Step() bool {
+	// The changes first: a session that has asked to follow a map before one of
+	// them was made has its command among those that are taken then.
+	items := s.inbox.Take()
 	commands := s.commands.Take()
 	for i := range commands {
 		s.run(&commands[i])
@@ -206,7 +209,6 @@ func (s *Service) Step() bool {
 	for _, c := range s.away.take() {
 		c.Wake()
 	}
-	items := s.inbox.Take()
 	for i := range items {
 		switch it := &items[i]; {
 		case it.Gap:

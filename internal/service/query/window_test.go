@@ -314,3 +314,8 @@ func TestCompareShownTurnsOneIntoTheOther(t *testing.T) {
 		}
 	})
 }
+
+// stateOf is a record that holds doc.
+func stateOf(doc value.Raw) string {
+	return string(crdt.AppendLWW(nil, crdt.LWW{Value: doc, TS: hlc.Timestamp{Millis: 1, Node: "x"}}))
+}
