@@ -17,7 +17,7 @@ SEED ?= 1
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench microbench cover clean ci .need-go .need-cc
+	fuzz sim bench microbench cover clean ci .need-go .need-cc .need-postgres
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ build: .need-go ## Build bin/topgun.
 	@mkdir -p bin
 	go build -trimpath -buildvcs=auto -o bin/topgun ./cmd/topgun
 
-test: .need-go .need-cc ## Run every test with the race detector, the rules of the house among them.
+test: .need-go .need-cc .need-postgres ## Run every test with the race detector, the rules of the house among them.
 	go test -race -timeout 20m ./...
 
 check: .need-go ## The inner loop: format, vet, rules of the house, short tests.
@@ -104,6 +104,11 @@ ci: ## Run all that continuous integration runs.
 .need-cc:
 	@command -v $$(go env CC) > /dev/null || { \
 		echo "The race detector needs a C compiler ($$(go env CC)): install gcc (Debian: apt-get install gcc libc6-dev; macOS: xcode-select --install)."; exit 1; }
+
+# Debian packages that tests need are installed where this is root, or asked for by name.
+.need-postgres:
+	@[ -n "$$TOPGUN_TEST_POSTGRES_URL" ] || .ci/need postgresql "the tests of PostgreSQL storage (or a server named by TOPGUN_TEST_POSTGRES_URL)" \
+		initdb '/usr/lib/postgresql/*/bin/initdb'
 
 $(LINT): | .need-go
 	@echo "installing golangci-lint $(LINT_VERSION), once: this compiles for a few minutes"
