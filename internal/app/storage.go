@@ -14,6 +14,7 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/app/config"
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/grid/consume"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/embedded"
@@ -51,9 +52,11 @@ func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs
 		return nil, err
 	}
 	lg, err := log.Open(vfs.Default, filepath.Join(cfg.DataDir, "log"), clk, log.Options{
-		SegmentBytes: min(cfg.ChangeLogBytes/8, maxSegmentBytes),
-		Logger:       logger,
-		OnSync:       syncs,
+		SegmentBytes:  min(cfg.ChangeLogBytes/8, maxSegmentBytes),
+		ConsumerBytes: cfg.ConsumerLogBytes,
+		Index:         consume.Index,
+		Logger:        logger,
+		OnSync:        syncs,
 	})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())

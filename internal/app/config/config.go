@@ -97,6 +97,10 @@ type Storage struct {
 	// ChangeLogBytes bounds the change log since the last checkpoint; reaching
 	// it starts a checkpoint and, if that does not keep up, slows writers down.
 	ChangeLogBytes int64
+
+	// ConsumerLogBytes bounds the change log that is kept for consumers that have
+	// fallen behind, beyond what the store needs.
+	ConsumerLogBytes int64
 }
 
 // Limits bound what clients can ask for. Each applies to one connection unless

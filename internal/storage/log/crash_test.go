@@ -274,16 +274,22 @@ func (s *story) settleFailed() {
 	s.h.open = kept
 }
 
+// crashable is an empty disk that has the directory above the log: that is not
+// the log's to make durable.
+func crashable() *vfs.MemFS {
+	mem := vfs.NewCrashableMem()
+	_ = mem.MkdirAll("data", 0o755)
+	root, _ := mem.OpenDir("/")
+	_ = root.Sync()
+	_ = root.Close()
+	return mem
+}
+
 func runStory(seed uint64, acts int) (*story, error) {
-	s := &story{rng: rand.New(rand.NewPCG(seed, 99)), mem: vfs.NewCrashableMem(), h: newHistory(), calm: -1}
+	s := &story{rng: rand.New(rand.NewPCG(seed, 99)), mem: crashable(), h: newHistory(), calm: -1}
 	if seed%4 != 0 {
 		s.calm = 20
 	}
-	// The directory above is not the log's to make durable.
-	_ = s.mem.MkdirAll("data", 0o755)
-	root, _ := s.mem.OpenDir("/")
-	_ = root.Sync()
-	_ = root.Close()
 	s.world = newWorld(s.mem)
 	s.world.ask = s.ask
 	s.open()

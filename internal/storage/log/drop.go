@@ -6,15 +6,21 @@ import (
 	"io/fs"
 )
 
-// DropBefore removes the segments of which all frames are at or before lsn, but
-// never the last one. It returns when their removal is durable; after an error
-// some may be left, and a later call removes them.
+// DropBefore says that the store needs nothing at or before lsn. It removes the
+// segments of which all frames are at or before it and acknowledged by every
+// consumer that holds log, but never the last one. It returns when their removal
+// is durable; after an error some may be left, and a later call removes them.
 func (l *Log) DropBefore(lsn LSN) error {
 	l.dropping.Lock()
 	defer l.dropping.Unlock()
 	if err := l.markDropped(lsn); err != nil {
 		return err
 	}
+	lsn, err := l.keepPlaces(lsn)
+	return errors.Join(err, l.drop(lsn))
+}
+
+func (l *Log) drop(lsn LSN) error {
 	for {
 		// One at a time, oldest first: whatever a crash undoes, what is left has
 		// no gap, so that Open can tell a lost segment from a dropped one.

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -34,28 +35,30 @@ type Log struct {
 	current *active // nil after a failure
 
 	// dropping is held by DropBefore, also while it removes files. It guards
-	// unsynced and is taken before mu.
+	// unsynced and kept, and is taken before mu.
 	dropping sync.Mutex
-	unsynced bool // a segment was removed and the directory not synced since
+	unsynced bool   // a segment was removed and the directory not synced since
+	kept     []hold // of the consumers, as they are on disk
 
 	// seeking is held by Seek, also while it reads files. It guards the indexes
 	// of the segments and is taken before mu.
 	seeking sync.Mutex
 
 	// mu guards what follows. Nothing is called and no I/O is done under it.
-	mu       sync.Mutex
-	state    state
-	cause    error // of the last failure
-	gather   group // what Step takes next
-	spare    []byte
-	scratch  [28]byte
-	next     LSN        // where the next frame may stand
-	end      LSN        // last LSN handed out
-	segments []*segment // oldest first, never empty
-	dropped  LSN        // greatest position given to DropBefore
-	failures failures
-	stats    Stats
-	watchers []func()
+	mu        sync.Mutex
+	state     state
+	cause     error // of the last failure
+	gather    group // what Step takes next
+	spare     []byte
+	scratch   [28]byte
+	next      LSN        // where the next frame may stand
+	end       LSN        // last LSN handed out
+	segments  []*segment // oldest first, never empty
+	dropped   LSN        // greatest position given to DropBefore
+	consumers []*Consumer
+	failures  failures
+	stats     Stats
+	watchers  []func()
 }
 
 // state is what the log accepts.
@@ -99,6 +102,13 @@ func (l *Log) Healthy() bool { return l.healthy.Load() }
 // at the last position given to DropBefore.
 func (l *Log) Retained() int64 { return l.retained.Load() }
 
+// Bytes is how many bytes of durable frames lie beyond lsn.
+func (l *Log) Bytes(lsn LSN) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytesLocked(lsn)
+}
+
 // Pending delivers a value after Append has given Step something to do. It has
 // room for one: a receiver that then steps until there is nothing left misses
 // nothing.
@@ -124,19 +134,26 @@ func (l *Log) notify() {
 
 // Close releases the open file. Frames that no Step has written are lost, so Run
 // flushes before it returns; afterwards appends, steps and drops are refused.
+// The places of the consumers are written. A second Close does nothing.
 func (l *Log) Close() error {
 	l.step.Lock()
 	defer l.step.Unlock()
+	l.dropping.Lock()
+	defer l.dropping.Unlock()
 	l.mu.Lock()
+	was := l.state
 	l.state = closed
 	l.healthy.Store(false)
 	l.gather.buf = nil
 	l.mu.Unlock()
-	if l.current == nil {
+	if was == closed {
 		return nil
 	}
-	err := l.current.file.Close()
-	l.current = nil
+	_, err := l.keepPlaces(0)
+	if l.current != nil {
+		err = errors.Join(err, l.current.file.Close())
+		l.current = nil
+	}
 	if err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}
@@ -157,11 +174,7 @@ func (l *Log) refusalLocked() error {
 
 // measureLocked brings the retained bytes up to date.
 func (l *Log) measureLocked() {
-	var n int64
-	for _, s := range l.segments {
-		n += s.bytes(l.dropped)
-	}
-	l.retained.Store(n)
+	l.retained.Store(l.bytesLocked(l.dropped))
 }
 
 // failures remembers where generations ended.

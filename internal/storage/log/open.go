@@ -40,6 +40,11 @@ func Open(fsys vfs.FS, dir string, clk clock.Clock, opt Options) (*Log, error) {
 	if err := l.adopt(found); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
+	places, err := readPlaces(fsys, dir, l.id)
+	if err != nil {
+		opt.Logger.Warn("places of the log's consumers are lost; they take a copy of the state", "error", err)
+	}
+	l.adoptPlaces(places)
 	return l, nil
 }
 

@@ -27,6 +27,11 @@ type Options struct {
 	// is none. Groups at least as large go without.
 	ZeroAhead int
 
+	// ConsumerBytes bounds the log that is retained for consumers alone, beyond
+	// what the store needs. A consumer that would hold more loses its place, by
+	// whole segments. Default 1 GiB.
+	ConsumerBytes int64
+
 	// RetryMin and RetryMax bound the pause of Run between two attempts to
 	// recover; it doubles from one to the other. Defaults 10 ms and 5 s.
 	RetryMin, RetryMax time.Duration
@@ -58,6 +63,9 @@ func (o Options) withDefaults() Options {
 	if o.ZeroAhead == 0 {
 		o.ZeroAhead = 256 << 10
 	}
+	if o.ConsumerBytes == 0 {
+		o.ConsumerBytes = 1 << 30
+	}
 	if o.RetryMin == 0 {
 		o.RetryMin = 10 * time.Millisecond
 	}
@@ -83,6 +91,9 @@ func (o Options) validate() error {
 	}
 	if o.ZeroAhead > maxMaxPending {
 		errs = append(errs, fmt.Errorf("ZeroAhead is %d, must be at most %d", o.ZeroAhead, maxMaxPending))
+	}
+	if o.ConsumerBytes < 0 {
+		errs = append(errs, fmt.Errorf("ConsumerBytes is %d, must be positive", o.ConsumerBytes))
 	}
 	if o.RetryMin < 0 || o.RetryMax < o.RetryMin {
 		errs = append(errs, fmt.Errorf("RetryMin is %v and RetryMax %v, must grow from above zero", o.RetryMin, o.RetryMax))

@@ -18,6 +18,8 @@ type Stats struct {
 
 	TornBytes int64 // cut off by Open
 
+	LostConsumers uint64 // times that a consumer lost its place
+
 	Segments      int   // now
 	RetainedBytes int64 // now; see Retained
 }
