@@ -4,8 +4,11 @@
 .DELETE_ON_ERROR:
 
 GO_NEEDED     := 1.26
+NODE_NEEDED   := 20
 LINT_VERSION  := v2.12.2
 LINT          := .tools/golangci-lint-$(LINT_VERSION)/golangci-lint
+
+NODE_MODULES  := clients/ts/node_modules/.package-lock.json
 
 # The linter remembers findings by content, with the paths of the first work tree that had it: one cache each.
 export GOLANGCI_LINT_CACHE := $(CURDIR)/.tools/lint-cache
@@ -17,7 +20,7 @@ SEED ?= 1
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench microbench cover clean ci .need-go .need-cc .need-postgres
+	fuzz sim bench microbench cover clean ci ts-build ts-check ts-test ts-size .need-go .need-cc .need-postgres .need-node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +32,7 @@ build: .need-go ## Build bin/topgun.
 	@mkdir -p bin
 	go build -trimpath -buildvcs=auto -o bin/topgun ./cmd/topgun
 
-test: .need-go .need-cc .need-postgres ## Run every test with the race detector, the rules of the house among them.
+test: .need-go .need-cc .need-postgres ts-test ## Run every test, Go with the race detector, the rules of the house among them.
 	go test -race -timeout 20m ./...
 
 check: .need-go ## The inner loop: format, vet, rules of the house, short tests.
@@ -88,11 +91,28 @@ cover: .need-go ## Measure the coverage of PKG; coverage/index.html shows the li
 	@go tool cover -html=coverage/profile -o coverage/index.html
 	@go tool cover -func=coverage/profile | tail -n 1
 
+ts-build: $(NODE_MODULES) ## Build the npm packages of clients/ts, and the bundles that are committed.
+	cd clients/ts && node tools/build.mjs
+
+ts-check: $(NODE_MODULES) ## Check the types of the TypeScript code.
+	cd clients/ts && node tools/typecheck.mjs
+
+ts-test: $(NODE_MODULES) ## Run the TypeScript tests.
+	cd clients/ts && node tools/test.mjs
+
+ts-size: $(NODE_MODULES) ## Fail when what browsers load is larger than clients/ts/size.json allows.
+	cd clients/ts && node tools/size.mjs
+
 clean: ## Remove what was built and measured; tools and data stay.
-	rm -rf bin coverage
+	rm -rf bin coverage clients/ts/.build clients/ts/packages/*/dist
 
 ci: ## Run all that continuous integration runs.
 	@.ci/run
+
+# npm writes this file when it has installed what package-lock.json says. No package needs its install script.
+$(NODE_MODULES): clients/ts/package-lock.json clients/ts/package.json | .need-node
+	cd clients/ts && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # What a fresh machine lacks is said in one line.
 .need-go:
@@ -109,6 +129,12 @@ ci: ## Run all that continuous integration runs.
 .need-postgres:
 	@[ -n "$$TOPGUN_TEST_POSTGRES_URL" ] || .ci/need postgresql "the tests of PostgreSQL storage (or a server named by TOPGUN_TEST_POSTGRES_URL)" \
 		initdb '/usr/lib/postgresql/*/bin/initdb'
+
+.need-node:
+	@command -v node > /dev/null && command -v npm > /dev/null || { \
+		echo "Node.js $(NODE_NEEDED) or later with npm is needed for the TypeScript client: install it from https://nodejs.org/ and put node and npm on the PATH."; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < $(NODE_NEEDED) ? 1 : 0)' || { \
+		echo "Node.js $(NODE_NEEDED) or later is needed, this is $$(node -v): install it from https://nodejs.org/."; exit 1; }
 
 $(LINT): | .need-go
 	@echo "installing golangci-lint $(LINT_VERSION), once: this compiles for a few minutes"

@@ -2,6 +2,8 @@ module github.com/topgunbuild/topgun-go
 
 go 1.26.0
 
+ignore ./clients/ts/node_modules
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/cockroachdb/pebble/v2 v2.1.7

@@ -21,7 +21,7 @@ var outside = []*regexp.Regexp{
 
 // crossCheck names the files that may read recorded fixtures lying beside the
 // repository, and that skip when they are not there.
-var crossCheck = regexp.MustCompile(`(^|/)\w*(fixture|vector|crosscheck)\w*_test\.go$`)
+var crossCheck = regexp.MustCompile(`(^|/)\w*(fixture|vector|crosscheck)\w*(_test\.go|\.test\.ts)$`)
 
 // leftover matches notes to oneself in comments.
 var leftover = regexp.MustCompile(`(//|#|/\*|<!--).*\b(TO` + `DO|FIX` + `ME|XX` + `X|HA` + `CK)\b`)
@@ -39,7 +39,7 @@ func TestRepositoryStandsAlone(t *testing.T) {
 			if !crossCheck.MatchString(name) && !strings.HasPrefix(name, ".ci/") {
 				for _, word := range outside {
 					if found := word.FindString(line); found != "" {
-						t.Errorf("%s:%d: %s lies outside the repository: only a *fixture*_test.go, *vector*_test.go or *crosscheck*_test.go may read what is beside it, and must skip when it is not there", name, n, found)
+						t.Errorf("%s:%d: %s lies outside the repository: only a *fixture*, *vector* or *crosscheck* test (_test.go, .test.ts) may read what is beside it, and must skip when it is not there", name, n, found)
 					}
 				}
 			}
@@ -148,7 +148,8 @@ func TestTidyRulesFindWhatTheyShould(t *testing.T) {
 	}
 	for name, want := range map[string]bool{
 		"internal/core/wire/fixture_test.go": true, "internal/core/wire/golden_fixtures_test.go": true,
-		"internal/core/crosscheck_test.go": true, "internal/core/fixture.go": false, "internal/fixture/x_test.go": false,
+		"internal/core/crosscheck_test.go": true, "clients/ts/crosscheck.test.ts": true, "clients/ts/vectors.ts": false,
+		"internal/core/fixture.go": false, "internal/fixture/x_test.go": false,
 	} {
 		if crossCheck.MatchString(name) != want {
 			t.Errorf("crossCheck %q: %v, want %v", name, !want, want)

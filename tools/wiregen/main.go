@@ -1,5 +1,6 @@
-// Wiregen writes the decoders and encoders of internal/core/wire and the
-// protocol reference in docs/protocol.md from the structs of that package.
+// Wiregen writes the decoders and encoders of internal/core/wire, the protocol
+// reference in docs/protocol.md and the message types of the TypeScript client
+// from the structs of that package.
 //
 //	go run ./tools/wiregen -root .
 package main
@@ -17,11 +18,13 @@ import (
 	"github.com/topgunbuild/topgun-go/tools/wiregen/docgen"
 	"github.com/topgunbuild/topgun-go/tools/wiregen/gogen"
 	"github.com/topgunbuild/topgun-go/tools/wiregen/schema"
+	"github.com/topgunbuild/topgun-go/tools/wiregen/tsgen"
 )
 
 const (
 	wireDir = "internal/core/wire"
 	docFile = "docs/protocol.md"
+	tsFile  = "clients/ts/packages/core/src/messages.gen.ts"
 )
 
 func main() {
@@ -74,7 +77,11 @@ func generate(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{docFile: docgen.Generate(s)}
+	types, err := tsgen.Generate(s)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{docFile: docgen.Generate(s), tsFile: types}
 	for name, text := range code {
 		files[wireDir+"/"+name] = text
 	}
