@@ -30,7 +30,14 @@ type Hello struct {
 	Item Nullable[Item] 'wire:"item"'
 	Rows []Item         'wire:"rows"'
 	Doc  value.Raw      'wire:"doc,omitempty,map"'
-	At   Opt[hlc.Timestamp] 'wire:"at,top"'
+}
+
+// Later says when.
+//
+//wire:message LATER payload c2s
+type Later struct {
+	Why string             'wire:"why"'
+	At  Opt[hlc.Timestamp] 'wire:"at,top"'
 }
 
 // Bye is flat.
@@ -72,10 +79,11 @@ const (
 		"\n/** Hello greets all. */\nexport interface Hello {\n  readonly type: 'HELLO';\n  readonly payload?: {\n    readonly name: string;\n",
 		"\n    /** of the day */\n    readonly mood?: Mood;\n",
 		"\n    readonly item?: Item | null;\n    readonly rows: readonly Item[];\n",
-		"\n    readonly doc?: { readonly [name: string]: Value };\n  };\n  readonly at?: Timestamp;\n}\n",
+		"\n    readonly doc?: { readonly [name: string]: Value };\n  };\n}\n",
+		"\n    readonly why: string;\n  };\n  readonly at?: Timestamp;\n}\n",
 		"\nexport interface Bye {\n  readonly type: 'BYE';\n  readonly data: Uint8Array;\n}\n",
 		"\nexport type Mood = 'GLAD' | 'SAD';\n",
-		"\nexport type ClientMessage =\n  | Bye\n  | Hello;\n",
+		"\nexport type ClientMessage =\n  | Bye\n  | Hello\n  | Later;\n",
 		"\nexport type ServerMessage =\n  | Bye;\n",
 	} {
 		if !strings.Contains(string(text), want) {
