@@ -111,37 +111,47 @@ func nodesOf(tree *merkle.Tree) []node {
 }
 
 // rawOf encodes a JSON value, the fields of maps in the order in which they are
-// written.
+// written. What JSON does not have is written as codec.json says.
 func rawOf(t *testing.T, text json.RawMessage) value.Raw {
 	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dst := appendValue(t, nil, dec)
+	dst := appendValue(t, nil, text)
 	if err := value.Check(dst); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return dst
 }
 
-func appendValue(t *testing.T, dst []byte, dec *json.Decoder) []byte {
+func appendValue(t *testing.T, dst []byte, text json.RawMessage) []byte {
 	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(text))
 	tok, err := dec.Token()
 	if err != nil {
 		t.Fatal(err)
 	}
 	switch tok := tok.(type) {
 	case json.Delim:
+		if special, ok := appendSpecial(t, dst, text); ok {
+			return special
+		}
 		n, body := 0, []byte(nil)
-		for dec.More() {
-			body = appendValue(t, body, dec)
-			n++
+		for ; dec.More(); n++ {
+			if tok == '{' {
+				name, err := dec.Token()
+				if err != nil {
+					t.Fatal(err)
+				}
+				body = value.AppendStr(body, name.(string))
+			}
+			var element json.RawMessage
+			if err := dec.Decode(&element); err != nil {
+				t.Fatal(err)
+			}
+			body = appendValue(t, body, element)
 		}
-		if _, err := dec.Token(); err != nil {
-			t.Fatal(err)
+		if tok == '{' {
+			return append(value.AppendMap(dst, n), body...)
 		}
-		if tok == '[' {
-			return append(value.AppendArray(dst, n), body...)
-		}
-		return append(value.AppendMap(dst, n/2), body...)
+		return append(value.AppendArray(dst, n), body...)
 	case string:
 		return value.AppendStr(dst, tok)
 	case float64:

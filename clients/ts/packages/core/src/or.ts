@@ -1,7 +1,7 @@
 import { canonical } from './canonical.js';
 import { hash } from './hash.js';
 import { compareTimestamps, formatTimestamp, type Timestamp } from './hlc.js';
-import { MerkleTree } from './merkle.js';
+import { MerkleTree, merklePath } from './merkle.js';
 import { checkKey, isExpired, withTTL, type ORRecord } from './record.js';
 import { compareUnits } from './text.js';
 import { equal, type Value } from './value.js';
@@ -12,7 +12,7 @@ export function orText(key: string, records: readonly ORRecord<unknown>[]): stri
   let text = `key:${key}`;
   for (const r of records) {
     text += `|${r.tag}:${canonical(r.value as Value)}:${formatTimestamp(r.timestamp)}`;
-    if (r.ttlMs !== undefined) text += `:ttl=${r.ttlMs}`;
+    if (r.ttlMs != null) text += `:ttl=${r.ttlMs}`;
   }
   return text;
 }
@@ -40,10 +40,21 @@ export class ORMap<V = Value> {
   /** The hashes of all keys; read it, the map writes it. */
   readonly tree = new MerkleTree();
   readonly #slots = new Map<string, Slot<V>>();
+  /** The keys by the path of their leaf, once somebody has asked for them. */
+  #leaves: Map<string, string[]> | undefined;
 
   /** The keys, also those with nothing but removed tags, in the order in which they came. */
   keys(): IterableIterator<string> {
     return this.#slots.keys();
+  }
+
+  /** The keys in a leaf of the tree, given its path of three digits. */
+  keysOfLeaf(path: string): readonly string[] {
+    if (!this.#leaves) {
+      this.#leaves = new Map();
+      for (const key of this.#slots.keys()) this.#file(key);
+    }
+    return this.#leaves.get(path) ?? [];
   }
 
   /** The values of a key that are visible at a time in milliseconds, by tag. */
@@ -122,6 +133,7 @@ export class ORMap<V = Value> {
       if (live.size + removed.size > 0) continue;
       this.tree.update(key, 0, 0, -1);
       this.#slots.delete(key);
+      this.#leaves = undefined;
     }
     return dropped;
   }
@@ -129,6 +141,7 @@ export class ORMap<V = Value> {
   /** Forgets everything. */
   clear(): void {
     this.#slots.clear();
+    this.#leaves = undefined;
     this.tree.clear();
   }
 
@@ -138,8 +151,17 @@ export class ORMap<V = Value> {
       slot = { live: new Map(), removed: new Map(), hash: 0 };
       this.#slots.set(key, slot);
       this.tree.update(key, 0, 0, 1);
+      if (this.#leaves) this.#file(key);
     }
     return slot;
+  }
+
+  /** Puts a key into its leaf. */
+  #file(key: string): void {
+    const path = merklePath(key);
+    const keys = this.#leaves!.get(path);
+    if (keys) keys.push(key);
+    else this.#leaves!.set(path, [key]);
   }
 
   #changed(key: string): void {

@@ -26,10 +26,10 @@ export function isExpired(record: { readonly timestamp: Timestamp; readonly ttlM
   return !!record.ttlMs && record.timestamp.millis + record.ttlMs < now;
 }
 
-/** Whether a value from outside is a record of a last-writer-wins map. */
+/** Whether a value from outside is a record of a last-writer-wins map. Some servers send a ttl of null for none. */
 export function isLWWRecord(v: unknown): v is LWWRecord {
   const r = v as Partial<LWWRecord> | null;
-  return typeof r === 'object' && r !== null && isTimestamp(r.timestamp) && (r.ttlMs === undefined || Number.isSafeInteger(r.ttlMs));
+  return typeof r === 'object' && r !== null && isTimestamp(r.timestamp) && (r.ttlMs == null || Number.isSafeInteger(r.ttlMs));
 }
 
 /** Whether a value from outside is a record of an observed-remove map. */
