@@ -56,8 +56,12 @@ const (
 	lwwTombstone = 1 << 1 // no value follows
 	lwwFlags     = lwwTTL | lwwTombstone
 
-	lwwNode = 1 + clockSize // where the length of the node name is
+	lwwNode = 1 + clockSize
 )
+
+// LWWNode is where a state has the length of its node's name, in one byte for
+// names of less than 128, and then the name.
+const LWWNode = lwwNode
 
 // AppendLWW appends the state of a key that holds r.
 func AppendLWW(dst []byte, r LWW) []byte {

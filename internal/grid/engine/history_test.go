@@ -312,8 +312,8 @@ func (l *look) Step(v *lane.View) {
 		view := replicaView{seq: r.Seq(), dirty: r.Dirty(), rows: map[place]string{}}
 		if m != nil && r.Table(m) != nil {
 			for _, key := range historyKeys {
-				if e := r.Table(m).Get(hash.Key(key), key); e != nil {
-					view.rows[place{r.ID, e.Seq}] = "notes/" + key + "=" + e.State()
+				if e, ok := r.Table(m).Get(hash.Key(key), key); ok {
+					view.rows[place{r.ID, e.Seq()}] = "notes/" + key + "=" + e.State()
 				}
 			}
 		}

@@ -22,6 +22,11 @@ type Row struct {
 	Arrival uint64
 }
 
+func rowOf(e record.Entry) Row {
+	key, state := e.Copy()
+	return Row{e.Hash(), key, state, e.Arrival()}
+}
+
 // read is the common part of a task that only reads.
 type read struct{}
 
@@ -57,7 +62,8 @@ func (g *getRead) Step(v *lane.View) {
 		return
 	}
 	if t := v.Replica(partition.Of(g.hash)).Table(m); t != nil {
-		if e := t.Get(g.hash, g.key); e != nil {
+		if e, ok := t.Get(g.hash, g.key); ok {
+			e.Touch(v.Now().Seconds())
 			g.state, g.ok = e.State(), true
 		}
 	}
@@ -160,8 +166,8 @@ func (l *leafRead) Step(v *lane.View) {
 	last := first | (1<<20 - 1)
 	v.Replicas(func(r *records.Replica) bool {
 		if t := r.Table(m); t != nil {
-			t.Ascend(record.Cursor{Hash: first}, last, func(h uint32, e *record.Entry) bool {
-				l.rows = append(l.rows, Row{h, e.Key(), e.State(), e.Arrival})
+			t.Ascend(record.Cursor{Hash: first}, last, func(e record.Entry) bool {
+				l.rows = append(l.rows, rowOf(e))
 				return true
 			})
 		}
@@ -215,7 +221,8 @@ type ScanRequest struct {
 	// Budget is the most records looked at before the slice ends.
 	Budget int
 
-	// Keep decides which records are wanted; nil wants all. It runs on the lane.
+	// Keep decides which records are wanted; nil wants all. It runs on the lane,
+	// and what it is given is valid during the call only.
 	Keep func(key, state string) bool
 
 	// Scan comes back in the Slice.
@@ -265,14 +272,15 @@ func (s *scanRead) Step(v *lane.View) {
 		if r.ID == from.Partition {
 			cursor = from.Cursor
 		}
-		t.Ascend(cursor, math.MaxUint32, func(h uint32, e *record.Entry) bool {
+		var buf []byte
+		t.Ascend(cursor, math.MaxUint32, func(e record.Entry) bool {
 			if budget == 0 {
-				s.next = Place{Partition: r.ID, Cursor: record.Cursor{Hash: h, Key: e.Key()}}
+				s.next = Place{Partition: r.ID, Cursor: record.Cursor{Hash: e.Hash(), Key: e.Key()}}
 				return false
 			}
 			budget--
-			if s.req.Keep == nil || s.req.Keep(e.Key(), e.State()) {
-				s.rows = append(s.rows, Row{h, e.Key(), e.State(), e.Arrival})
+			if s.req.Keep == nil || s.req.Keep(e.KeyView(), e.StateView(&buf)) {
+				s.rows = append(s.rows, rowOf(e))
 			}
 			return true
 		})

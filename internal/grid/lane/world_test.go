@@ -219,7 +219,7 @@ func (k *task) Step(v *lane.View) {
 	}
 	h := hash.Key(k.key)
 	if t := v.Replica(partition.Of(h)).Table(m); t != nil {
-		if e := t.Get(h, k.key); e != nil {
+		if e, ok := t.Get(h, k.key); ok {
 			k.saw = text(e.State())
 		}
 	}

@@ -12,65 +12,6 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
-// dirtyKey names a key that the next checkpoint has to write.
-type dirtyKey struct {
-	m    *Map
-	hash uint32
-	key  string
-}
-
-func (r *Replica) markDirty(m *Map, hash uint32, e *record.Entry) {
-	if !e.Dirty() {
-		e.SetDirty(true)
-		r.dirty = append(r.dirty, dirtyKey{m, hash, e.Key()})
-	}
-}
-
-// Dirty is the number of keys that changed since they were last collected.
-func (r *Replica) Dirty() int { return len(r.dirty) }
-
-// Collect appends the rows of the n longest dirty keys to rows and clears their
-// marks; a key that changes again queues up anew behind the others. The rows
-// share the table's immutable bytes. They hold the latest state, whose append
-// may not be durable yet: the caller writes them to the store only once it is.
-func (r *Replica) Collect(rows []backing.Write, n int) []backing.Write {
-	for _, k := range r.dirty[:n] {
-		w := backing.Write{Row: backing.Row{
-			Key:  backing.Key{Map: k.m.Name, Partition: r.ID, Hash: k.hash, Key: k.key},
-			Kind: uint8(k.m.Kind),
-		}}
-		if e := r.tables[k.m].Get(k.hash, k.key); e != nil {
-			e.SetDirty(false)
-			w.Seq, w.Arrival, w.State = e.Seq, e.Arrival, bytesOf(e.State())
-		} else {
-			w.Delete = true
-		}
-		rows = append(rows, w)
-	}
-	if r.dirty = r.dirty[n:]; len(r.dirty) == 0 {
-		r.dirty = nil
-	}
-	return rows
-}
-
-// Redirty marks the key of a collected row again, because the row will not be
-// written.
-func (r *Replica) Redirty(w *backing.Write) {
-	m := r.shared.maps[w.Map]
-	if m == nil {
-		return
-	}
-	if t := r.tables[m]; t != nil {
-		if e := t.Get(w.Hash, w.Key.Key); e != nil {
-			r.markDirty(m, w.Hash, e)
-			return
-		}
-	}
-	if w.Delete {
-		r.dirty = append(r.dirty, dirtyKey{m, w.Hash, w.Key.Key})
-	}
-}
-
 // Loads counts how often the replica was dropped.
 func (r *Replica) Loads() int { return r.loads }
 
@@ -87,9 +28,9 @@ func (r *Replica) InstallRow(row backing.Row) error {
 	}
 	t := r.open(m)
 	e := t.Put(row.Hash, row.Key.Key, row.State)
-	e.Seq, e.Arrival = row.Seq, row.Arrival
+	e.SetPlace(row.Seq, row.Arrival)
 	r.seq = max(r.seq, row.Seq)
-	r.sum(m, t, row.Hash, e, true)
+	r.sum(m, t, e, row.State, true)
 	return nil
 }
 
@@ -119,23 +60,26 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 		r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, rec.TS, c.Pos.Seq)
 	}
 	t := r.open(m)
-	e := t.Get(c.KeyHash, c.Key)
-	if e != nil && e.Seq >= c.Pos.Seq {
-		return nil
-	}
-	isNew := e == nil
+	e, known := t.Get(c.KeyHash, c.Key)
 	old := ""
-	if e != nil {
-		old = e.State()
+	if known {
+		if e.Seq() >= c.Pos.Seq {
+			return nil
+		}
+		old = e.StateView(&r.before)
 	}
 	next, err := r.after(c, old)
 	if err != nil {
 		return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
 	}
-	e = t.Put(c.KeyHash, c.Key, next)
-	e.Seq, e.Arrival = c.Pos.Seq, PackArrival(c.Arrival)
-	r.markDirty(m, c.KeyHash, e)
-	r.sum(m, t, c.KeyHash, e, isNew)
+	if known {
+		e = t.Update(e, next)
+	} else {
+		e = t.Put(c.KeyHash, c.Key, next)
+	}
+	e.SetPlace(c.Pos.Seq, PackArrival(c.Arrival))
+	r.markDirty(m, e)
+	r.sum(m, t, e, next, !known)
 	return nil
 }
 
@@ -151,21 +95,19 @@ func (r *Replica) after(c *change.Record, old string) ([]byte, error) {
 	return next, err
 }
 
-// sum brings the Merkle tree up to an installed entry.
-func (r *Replica) sum(m *Map, t *record.Table, hash uint32, e *record.Entry, isNew bool) {
+// sum brings the Merkle tree up to an installed entry and its state.
+func (r *Replica) sum(m *Map, t *record.Table, e record.Entry, state []byte, isNew bool) {
 	if m.Kind == change.KindRestamp {
 		return
 	}
 	if isNew {
-		m.tree.Update(hash, 0, 0, 1)
+		m.tree.Update(e.Hash(), 0, 0, 1)
 	}
 	if m.Kind == change.KindOR {
-		m.touch(t, hash, e)
+		m.touch(t, e)
 		return
 	}
-	sum := entrySum(m.Kind, e.Key(), e.State())
-	m.tree.Update(hash, e.Sum, sum, 0)
-	e.Sum = sum
+	m.setSum(e, entrySum(m.Kind, e.KeyView(), stringOf(state)))
 }
 
 // Drop forgets everything the replica holds, and takes it out of the trees.
@@ -173,14 +115,15 @@ func (r *Replica) Drop() {
 	for m, t := range r.tables {
 		if m.Kind != change.KindRestamp {
 			m.settle()
-			t.Ascend(record.Cursor{}, ^uint32(0), func(h uint32, e *record.Entry) bool {
-				m.tree.Update(h, e.Sum, 0, -1)
+			t.Ascend(record.Cursor{}, ^uint32(0), func(e record.Entry) bool {
+				m.tree.Update(e.Hash(), e.Sum(), 0, -1)
 				return true
 			})
 		}
+		t.Clear()
 	}
 	clear(r.tables)
-	r.dirty = nil
+	r.dirty, r.dirtyKeys = nil, nil
 	r.seq = 0
 	r.loads++
 }
@@ -197,7 +140,7 @@ func entrySum(kind change.Kind, key, state string) uint32 {
 }
 
 func validate(kind change.Kind, state []byte) error {
-	s := unsafe.String(unsafe.SliceData(state), len(state))
+	s := stringOf(state)
 	switch kind {
 	case change.KindLWW:
 		return crdt.ValidateLWW(s)
@@ -228,3 +171,6 @@ func actionOf(v change.Verb) policy.Action {
 
 // bytesOf views an immutable string as bytes that nobody may modify.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// stringOf views bytes as a string, which changes when they do.
+func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -90,6 +90,9 @@ type Time struct {
 	Stamp func(seen hlc.Timestamp) hlc.Timestamp
 }
 
+// Seconds is the wall clock as entries keep it: in seconds since the Unix epoch.
+func (t Time) Seconds() uint32 { return uint32(t.Sys / 1000) }
+
 // Effects collects what the steps of one batch cause, in order.
 type Effects struct {
 	// Log are the changes, in the order of the partition's stream.

@@ -24,11 +24,15 @@ type Replica struct {
 	seq    uint64
 	shared *Shared
 	tables map[*Map]*record.Table
-	dirty  []dirtyKey
+	dirty  []dirtyRef
 	loads  int
 
-	// scratch is where a new state is built before the table copies it.
-	scratch, delta []byte
+	// dirtyKeys are the keys of those in dirty that are named by their key.
+	dirtyKeys []dirtyKey
+
+	// before is where a stored state is put together, scratch where the next one
+	// is built before the table copies it, delta where parts of it are.
+	before, scratch, delta []byte
 }
 
 // NewReplica makes the empty replica of a partition.
@@ -66,19 +70,33 @@ func (r *Replica) Step(now Time, op *Op, fx *Effects) Result {
 func (r *Replica) open(m *Map) *record.Table {
 	t := r.tables[m]
 	if t == nil {
-		t = &record.Table{}
+		t = r.shared.pool.NewTable(wordOf(m.Kind))
 		r.tables[m] = t
 	}
 	return t
 }
 
+// wordOf is where states of a kind have the text that many of them share: the
+// node of a last-writer-wins record.
+func wordOf(kind change.Kind) int {
+	if kind == change.KindLWW {
+		return crdt.LWWNode
+	}
+	return -1
+}
+
+// stored looks a key up. The state is a view that ends with the next change.
+func (r *Replica) stored(t *record.Table, op *Op) (e record.Entry, state string, known bool) {
+	e, known = t.Get(op.Hash, op.Key)
+	if known {
+		state = e.StateView(&r.before)
+	}
+	return e, state, known
+}
+
 // write merges a last-writer-wins record.
 func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
-	e := t.Get(op.Hash, op.Key)
-	before := ""
-	if e != nil {
-		before = e.State()
-	}
+	e, before, known := r.stored(t, op)
 	ts := op.TS
 	if op.Verb == change.Remove && ts.IsZero() {
 		ts = now.Stamp(latest(fx.Seen, before))
@@ -107,12 +125,12 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	}
 	fx.saw(ts)
 	r.scratch = crdt.AppendLWW(r.scratch[:0], crdt.LWW{Value: op.Value, TS: ts, TTL: op.TTL})
-	e = r.put(m, t, op.Hash, op.Key, e, r.scratch, now)
-	sum := crdt.LWWHash(op.Key, ts)
-	m.tree.Update(op.Hash, e.Sum, sum, 0)
-	e.Sum = sum
-	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), original))
-	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: e.State()}
+	c := r.record(now, m, op, before, stringOf(r.scratch))
+	c.Original = original
+	e = r.put(m, t, op, e, known, r.scratch, now)
+	m.setSum(e, crdt.LWWHash(op.Key, ts))
+	fx.Log = append(fx.Log, c)
+	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: c.After}
 }
 
 // accepts reports whether a record with timestamp ts replaces a stored state.
@@ -151,13 +169,13 @@ func checkLWW(op *Op, before string) error {
 // add merges one record of an observed-remove map.
 func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
 	rec := crdt.ORRecord{Tag: op.Tag, Value: op.Value, TS: op.TS, TTL: op.TTL, HasTTL: op.HasTTL}
-	e, state := r.or(t, op)
+	e, state, known := r.stored(t, op)
 	if op.Check != nil {
 		if err := op.Check.Allow(actionOf(op.Verb), op.Key, nil, op.Value); err != nil {
 			return Result{Status: Refused, Err: err}
 		}
 	}
-	next, prev, changed, err := state.Add(r.scratch[:0], rec)
+	next, prev, changed, err := crdt.ORState(state).Add(r.scratch[:0], rec)
 	if err != nil {
 		return Result{Status: Refused, Err: err}
 	}
@@ -175,18 +193,17 @@ func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Re
 	if prev.Tag != "" {
 		before = r.orDelta(prev)
 	}
-	after := r.orDelta(rec)
-	e = r.put(m, t, op.Hash, op.Key, e, next, now)
-	m.touch(t, op.Hash, e)
-	fx.Log = append(fx.Log, r.record(now, m, op, e, before, after, hlc.Timestamp{}))
+	fx.Log = append(fx.Log, r.record(now, m, op, before, r.orDelta(rec)))
+	e = r.put(m, t, op, e, known, next, now)
+	m.touch(t, e)
 	return Result{Status: Applied}
 }
 
 // drop removes one tag of an observed-remove map. A tag that was never seen
 // leaves its tombstone, so that its addition, when it comes, stays removed.
 func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
-	e, state := r.or(t, op)
-	next, removed, live, changed, err := state.Remove(r.scratch[:0], op.Tag, now.Arrival.Millis)
+	e, state, known := r.stored(t, op)
+	next, removed, live, changed, err := crdt.ORState(state).Remove(r.scratch[:0], op.Tag, now.Arrival.Millis)
 	if err != nil {
 		return Result{Status: Refused, Err: err}
 	}
@@ -211,19 +228,10 @@ func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) R
 		return Result{Status: Refused, Err: err}
 	}
 	r.delta = delta
-	after := string(delta)
-	e = r.put(m, t, op.Hash, op.Key, e, next, now)
-	m.touch(t, op.Hash, e)
-	fx.Log = append(fx.Log, r.record(now, m, op, e, before, after, hlc.Timestamp{}))
+	fx.Log = append(fx.Log, r.record(now, m, op, before, stringOf(delta)))
+	e = r.put(m, t, op, e, known, next, now)
+	m.touch(t, e)
 	return Result{Status: Applied}
-}
-
-func (r *Replica) or(t *record.Table, op *Op) (*record.Entry, crdt.ORState) {
-	e := t.Get(op.Hash, op.Key)
-	if e == nil {
-		return nil, ""
-	}
-	return e, crdt.ORState(e.State())
 }
 
 // orDelta is the state of a set that holds nothing but rec.
@@ -239,11 +247,7 @@ func (r *Replica) orDelta(rec crdt.ORRecord) string {
 
 // merge merges a PN counter.
 func (r *Replica) merge(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Result {
-	e := t.Get(op.Hash, op.Key)
-	before := ""
-	if e != nil {
-		before = e.State()
-	}
+	e, before, known := r.stored(t, op)
 	next, changed, err := crdt.CounterState(before).Merge(r.scratch[:0], op.Counter)
 	if err != nil {
 		return Result{Status: Refused, Err: err}
@@ -260,33 +264,40 @@ func (r *Replica) merge(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 			return Result{Status: Refused, Err: err}
 		}
 	}
-	e = r.put(m, t, op.Hash, op.Key, e, next, now)
-	fx.Log = append(fx.Log, r.record(now, m, op, e, before, e.State(), hlc.Timestamp{}))
+	fx.Log = append(fx.Log, r.record(now, m, op, before, stringOf(next)))
+	r.put(m, t, op, e, known, next, now)
 	return Result{Status: Applied}
 }
 
 // put stores a state under the next position and marks it for the checkpoint.
-func (r *Replica) put(m *Map, t *record.Table, hash uint32, key string, e *record.Entry, state []byte, now Time) *record.Entry {
-	if e == nil {
-		e = t.Put(hash, key, state)
-		if m.Kind != change.KindRestamp {
-			m.tree.Update(hash, 0, 0, 1)
-		}
+func (r *Replica) put(m *Map, t *record.Table, op *Op, e record.Entry, known bool, state []byte, now Time) record.Entry {
+	if known {
+		e = t.Update(e, state)
 	} else {
-		t.Update(e, state)
+		e = t.Put(op.Hash, op.Key, state)
+		if m.Kind != change.KindRestamp {
+			m.tree.Update(op.Hash, 0, 0, 1)
+		}
 	}
 	r.seq++
-	e.Seq = r.seq
-	e.Arrival = PackArrival(now.Arrival)
-	r.markDirty(m, hash, e)
+	e.SetPlace(r.seq, PackArrival(now.Arrival))
+	e.Touch(now.Seconds())
+	r.markDirty(m, e)
 	return e
 }
 
-func (r *Replica) record(now Time, m *Map, op *Op, e *record.Entry, before, after string, original hlc.Timestamp) change.Record {
+// record describes the change that put will make. What it says of the key and
+// its states is a copy, in one piece of memory.
+func (r *Replica) record(now Time, m *Map, op *Op, before, after string) change.Record {
+	b := make([]byte, 0, len(op.Key)+len(before)+len(after))
+	b = append(b, op.Key...)
+	b = append(b, before...)
+	all := stringOf(append(b, after...))
+	k, n := len(op.Key), len(op.Key)+len(before)
 	return change.Record{
-		Pos: change.Position{Partition: r.ID, Epoch: r.Epoch, Seq: e.Seq},
-		Map: m.Name, Key: e.Key(), KeyHash: op.Hash, Kind: m.Kind, Verb: op.Verb, Tag: strings.Clone(op.Tag),
-		Before: before, After: after,
-		Arrival: now.Arrival, Original: original, Author: op.Author, Request: op.Request,
+		Pos: change.Position{Partition: r.ID, Epoch: r.Epoch, Seq: r.seq + 1},
+		Map: m.Name, Key: all[:k], KeyHash: op.Hash, Kind: m.Kind, Verb: op.Verb, Tag: strings.Clone(op.Tag),
+		Before: all[k:n], After: all[n:],
+		Arrival: now.Arrival, Author: op.Author, Request: op.Request,
 	}
 }

@@ -33,8 +33,8 @@ func (r *Replica) restamped(m *Map, op *Op, ts hlc.Timestamp) (stamp hlc.Timesta
 		return hlc.Timestamp{}, false
 	}
 	r.delta = appendRestampKey(r.delta[:0], m.Name, op.Key, ts)
-	e := t.Get(op.Hash, string(r.delta))
-	if e == nil {
+	e, known := t.Get(op.Hash, stringOf(r.delta))
+	if !known {
 		return hlc.Timestamp{}, false
 	}
 	_, stamp, err := parseRestamp(e.State())
@@ -45,7 +45,7 @@ func (r *Replica) restamped(m *Map, op *Op, ts hlc.Timestamp) (stamp hlc.Timesta
 // the writer is told once more under which timestamp it was stored.
 func (r *Replica) restampedAgain(t *record.Table, op *Op, stamp hlc.Timestamp) Result {
 	res := Result{Status: Unchanged, Restamped: true, Stamp: stamp}
-	if e := t.Get(op.Hash, op.Key); e != nil {
+	if e, known := t.Get(op.Hash, op.Key); known {
 		res.Stored = e.State()
 	}
 	return res
@@ -73,25 +73,24 @@ func (r *Replica) putRestamp(mapName, key string, keyHash uint32, original, stam
 	t := r.restamps(true)
 	name := string(appendRestampKey(nil, mapName, key, original))
 	e := t.Put(keyHash, name, state)
-	e.Seq = seq
-	r.markDirty(r.shared.maps[RestampMap], keyHash, e)
+	e.SetPlace(seq, 0)
+	r.markDirty(r.shared.maps[RestampMap], e)
 }
 
 // forgetRestamps drops the memories that have expired.
 func (r *Replica) forgetRestamps(t *record.Table, sys int64) {
 	var gone []dirtyKey
+	var buf []byte
 	m := r.shared.maps[RestampMap]
-	t.Ascend(record.Cursor{}, math.MaxUint32, func(h uint32, e *record.Entry) bool {
-		if until, _, err := parseRestamp(e.State()); err != nil || until < sys {
-			gone = append(gone, dirtyKey{m, h, e.Key()})
+	t.Ascend(record.Cursor{}, math.MaxUint32, func(e record.Entry) bool {
+		if until, _, err := parseRestamp(e.StateView(&buf)); err != nil || until < sys {
+			gone = append(gone, dirtyKey{m, e.Hash(), e.Key()})
 		}
 		return true
 	})
 	for _, k := range gone {
-		if e := t.Get(k.hash, k.key); !e.Dirty() {
-			r.dirty = append(r.dirty, k)
-		}
 		t.Delete(k.hash, k.key)
+		r.markKey(k)
 	}
 }
 

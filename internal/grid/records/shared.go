@@ -61,11 +61,13 @@ func (k *Kinds) Of(name string) change.Kind {
 type Shared struct {
 	Kinds *Kinds
 	maps  map[string]*Map
+	list  []*Map // by number
+	pool  *record.Pool
 }
 
 // NewShared makes the shared state of one lane.
 func NewShared(kinds *Kinds) *Shared {
-	return &Shared{Kinds: kinds, maps: map[string]*Map{}}
+	return &Shared{Kinds: kinds, maps: map[string]*Map{}, pool: record.NewPool()}
 }
 
 // Map is one map as one lane sees it.
@@ -73,16 +75,20 @@ type Map struct {
 	Name string
 	Kind change.Kind
 
+	number uint32
+
 	// tree sums the entry hashes of all partitions of the lane. Keys in stale
 	// are in it with an earlier hash.
 	tree  merkle.Tree
 	stale []staleKey
 }
 
-// staleKey is a key whose entry hash has to be computed again.
+// staleKey names an entry whose hash has to be computed again. The key is not
+// there when it was the only one with its hash.
 type staleKey struct {
 	table *record.Table
 	hash  uint32
+	alone bool
 	key   string
 }
 
@@ -106,8 +112,9 @@ func (s *Shared) open(name string, kind change.Kind) (*Map, error) {
 	if s.Kinds.Fix(name, kind) != kind {
 		return nil, ErrKind
 	}
-	m := &Map{Name: strings.Clone(name), Kind: kind}
+	m := &Map{Name: strings.Clone(name), Kind: kind, number: uint32(len(s.list))}
 	s.maps[m.Name] = m
+	s.list = append(s.list, m)
 	return m, nil
 }
 
@@ -118,27 +125,42 @@ func (m *Map) Tree() *merkle.Tree {
 	return &m.tree
 }
 
-func (m *Map) touch(t *record.Table, hash uint32, e *record.Entry) {
+// setSum makes sum the entry hash of e in the tree.
+func (m *Map) setSum(e record.Entry, sum uint32) {
+	m.tree.Update(e.Hash(), e.Sum(), sum, 0)
+	e.SetSum(sum)
+}
+
+func (m *Map) touch(t *record.Table, e record.Entry) {
 	if e.Stale() {
 		return
 	}
 	e.SetStale(true)
-	m.stale = append(m.stale, staleKey{t, hash, e.Key()})
+	k := staleKey{table: t, hash: e.Hash(), alone: e.Alone()}
+	if !k.alone {
+		k.key = e.Key()
+	}
+	m.stale = append(m.stale, k)
 	if len(m.stale) >= maxStale {
 		m.settle()
 	}
 }
 
 func (m *Map) settle() {
-	for _, k := range m.stale {
-		e := k.table.Get(k.hash, k.key)
-		if e == nil || !e.Stale() {
-			continue
+	var buf []byte
+	settle := func(e record.Entry) bool {
+		if e.Stale() {
+			e.SetStale(false)
+			m.setSum(e, entrySum(m.Kind, e.KeyView(), e.StateView(&buf)))
 		}
-		e.SetStale(false)
-		sum := entrySum(m.Kind, k.key, e.State())
-		m.tree.Update(k.hash, e.Sum, sum, 0)
-		e.Sum = sum
+		return true
+	}
+	for _, k := range m.stale {
+		if k.alone {
+			k.table.Ascend(record.Cursor{Hash: k.hash}, k.hash, settle)
+		} else if e, ok := k.table.Get(k.hash, k.key); ok {
+			settle(e)
+		}
 	}
 	clear(m.stale)
 	m.stale = m.stale[:0]

@@ -82,7 +82,7 @@ func (n *node) state(mapName, key string) (string, bool) {
 	if t == nil {
 		return "", false
 	}
-	if e := t.Get(h, key); e != nil {
+	if e, ok := t.Get(h, key); ok {
 		return e.State(), true
 	}
 	return "", false
@@ -97,8 +97,8 @@ func (n *node) dump() []string {
 			if t == nil {
 				continue
 			}
-			t.Ascend(record.Cursor{}, math.MaxUint32, func(h uint32, e *record.Entry) bool {
-				lines = append(lines, fmt.Sprintf("%s/%d/%q %08x seq %d arrival %d %x", m.Name, r.ID, e.Key(), h, e.Seq, e.Arrival, e.State()))
+			t.Ascend(record.Cursor{}, math.MaxUint32, func(e record.Entry) bool {
+				lines = append(lines, fmt.Sprintf("%s/%d/%q %08x seq %d arrival %d %x", m.Name, r.ID, e.Key(), e.Hash(), e.Seq(), e.Arrival(), e.State()))
 				return true
 			})
 		}
@@ -112,7 +112,7 @@ func (n *node) rebuilt(m *Map) *merkle.Tree {
 	tree := &merkle.Tree{}
 	for _, r := range n.replicas {
 		if t := r.Table(m); t != nil {
-			t.Ascend(record.Cursor{}, math.MaxUint32, func(h uint32, e *record.Entry) bool {
+			t.Ascend(record.Cursor{}, math.MaxUint32, func(e record.Entry) bool {
 				var sum uint32
 				switch m.Kind {
 				case change.KindLWW:
@@ -121,7 +121,7 @@ func (n *node) rebuilt(m *Map) *merkle.Tree {
 				case change.KindOR:
 					sum = crdt.ORState(e.State()).Hash(e.Key())
 				}
-				tree.Update(h, 0, sum, 1)
+				tree.Update(e.Hash(), 0, sum, 1)
 				return true
 			})
 		}
@@ -175,10 +175,10 @@ func (n *node) rows() []backing.Write {
 	for _, m := range n.shared.maps {
 		for _, r := range n.replicas {
 			if t := r.Table(m); t != nil {
-				t.Ascend(record.Cursor{}, math.MaxUint32, func(h uint32, e *record.Entry) bool {
+				t.Ascend(record.Cursor{}, math.MaxUint32, func(e record.Entry) bool {
 					rows = append(rows, backing.Write{Row: backing.Row{
-						Key:  backing.Key{Map: m.Name, Partition: r.ID, Hash: h, Key: e.Key()},
-						Kind: uint8(m.Kind), Seq: e.Seq, Arrival: e.Arrival, State: []byte(e.State()),
+						Key:  backing.Key{Map: m.Name, Partition: r.ID, Hash: e.Hash(), Key: e.Key()},
+						Kind: uint8(m.Kind), Seq: e.Seq(), Arrival: e.Arrival(), State: []byte(e.State()),
 					}})
 					return true
 				})

@@ -7,10 +7,19 @@
 // keys and never rely on the hash alone, so nobody can slow a table down by
 // choosing keys that collide.
 //
-// Entries lie in pages of at most 128; a page holds its hashes side by side for
-// the search. An entry has one pointer, to the immutable bytes of its key and
-// state, so that the garbage collector has little to follow.
+// A page is one block of at most 4 KiB that holds the bytes of its entries and
+// no pointer, and grows in steps of an eighth; see page. The garbage collector
+// follows one pointer for some twenty records. Records of more than a kilobyte
+// have a block of their own. The node that a last-writer-wins state ends its
+// timestamp with is the same in many records and is kept once for the tables of
+// a Pool.
 //
-// A Table belongs to one lane and is not safe for concurrent use. The strings
-// it hands out are immutable and may be kept by anyone.
+// The tables of one lane share a Pool. Neither is safe for concurrent use.
+//
+// # Who owns the bytes
+//
+// A table overwrites its pages in place. Key and State copy, and what they
+// return may be kept by anyone. KeyView and StateView do not, and end with the
+// next change of any table of the pool; an Entry ends with the next change of
+// its table.
 package record

@@ -1,26 +1,25 @@
 package record
 
 import (
+	"encoding/binary"
 	"slices"
-	"sort"
+	"strings"
 )
 
-// pageSize is the most entries a page holds. Larger pages make the directory
-// shorter and insertions longer: an insertion moves at most 128 entries of 40
-// bytes, which is about what one missed cache line costs.
-const pageSize = 128
-
-// Table is an ordered set of entries; see the package comment. The zero Table
-// is empty and ready to use.
+// Table is an ordered set of entries; see the package comment.
 type Table struct {
-	pages []*page
+	pool  *Pool
+	word  int // where a state has its word, negative for none
+	pages []page
 	count int
 	cost  int
-}
 
-type page struct {
-	hashes  []uint32
-	entries []Entry
+	// out are the blocks of entries that are too large for a page. The places in
+	// it that are free are listed in outFree.
+	out     [][]byte
+	outFree []uint32
+
+	scratch []byte
 }
 
 // Len is the number of entries.
@@ -29,33 +28,176 @@ func (t *Table) Len() int { return t.count }
 // Cost is the memory that the entries take, in bytes; see Entry.Cost.
 func (t *Table) Cost() int { return t.cost }
 
-// Get returns the entry of key, or nil. The pointer is valid until the next Put
-// or Delete; writing through it other than by Update corrupts the accounting.
-func (t *Table) Get(hash uint32, key string) *Entry {
+// Get returns the entry of key, and false when there is none.
+func (t *Table) Get(hash uint32, key string) (Entry, bool) {
 	p, i, found := t.find(hash, key)
 	if !found {
-		return nil
+		return Entry{}, false
 	}
-	return &t.pages[p].entries[i]
+	return t.at(p, i), true
 }
 
 // Put returns the entry of key after giving it a copy of state, making the
-// entry if there is none. The pointer is valid until the next Put or Delete.
-func (t *Table) Put(hash uint32, key string, state []byte) *Entry {
+// entry if there is none.
+func (t *Table) Put(hash uint32, key string, state []byte) Entry {
 	p, i, found := t.find(hash, key)
 	if found {
-		e := &t.pages[p].entries[i]
-		t.Update(e, state)
-		return e
+		return t.Update(t.at(p, i), state)
 	}
-	return t.insert(p, i, hash, Entry{blob: newBlob(key, state)})
+	return t.insert(p, i, hash, key, state)
 }
 
-// Update gives e, an entry of this table, a copy of state.
-func (t *Table) Update(e *Entry, state []byte) {
+// Update gives e, an entry of this table, a copy of state, and returns it anew.
+func (t *Table) Update(e Entry, state []byte) Entry {
 	t.cost -= e.Cost()
-	e.SetState(state)
+	key := len(e.tail()) - len(e.packed()) // with its length
+	id, worded := t.sameWord(e, state)
+	size := headSize + key + t.packedLen(state, id, worded)
+	switch {
+	case size > maxInline || e.is(flagOut):
+		t.scratch = append(t.scratch[:0], e.tail()[:key]...)
+		t.scratch = t.appendPacked(t.scratch, state, id, worded)
+		e = t.putTail(e)
+	case size == len(e.b):
+		t.appendPacked(e.b[:headSize+key], state, id, worded)
+	default:
+		e = t.resize(e, size)
+		t.appendPacked(e.b[:headSize+key], state, id, worded)
+	}
+	e.set(flagWord, worded)
 	t.cost += e.Cost()
+	return e
+}
+
+// sameWord returns the number of the word of a new state of e; the word of the
+// old state, where there was one, is given up.
+func (t *Table) sameWord(e Entry, state []byte) (id uint32, worded bool) {
+	text := t.wordOf(state)
+	if !e.is(flagWord) {
+		if text == nil {
+			return 0, false
+		}
+		return t.pool.words.take(text), true
+	}
+	id = e.wordID()
+	if text != nil && t.pool.words.list[id].text == string(text) {
+		return id, true
+	}
+	t.pool.words.drop(id)
+	if text == nil {
+		return 0, false
+	}
+	return t.pool.words.take(text), true
+}
+
+// wordOf is the word of a state, nil when it has none or none worth keeping.
+func (t *Table) wordOf(state []byte) []byte {
+	if t.word < 0 || len(state) <= t.word {
+		return nil
+	}
+	n := int(state[t.word])
+	if n < minWord || n > maxWord || len(state)-t.word-1 < n {
+		return nil
+	}
+	return state[t.word+1 : t.word+1+n]
+}
+
+func (t *Table) packedLen(state []byte, id uint32, worded bool) int {
+	if !worded {
+		return len(state)
+	}
+	return len(state) - 1 - int(state[t.word]) + uvarintLen(uint64(id))
+}
+
+func (t *Table) appendPacked(dst, state []byte, id uint32, worded bool) []byte {
+	if !worded {
+		return append(dst, state...)
+	}
+	dst = append(dst, state[:t.word]...)
+	dst = binary.AppendUvarint(dst, uint64(id))
+	return append(dst, state[t.word+1+int(state[t.word]):]...)
+}
+
+func uvarintLen(v uint64) int {
+	n := 1
+	for ; v >= 0x80; v >>= 7 {
+		n++
+	}
+	return n
+}
+
+// insert makes the entry of a key at the place that find gave.
+func (t *Table) insert(p, i int, hash uint32, key string, state []byte) Entry {
+	var id uint32
+	text := t.wordOf(state)
+	if text != nil {
+		id = t.pool.words.take(text)
+	}
+	t.scratch = binary.AppendUvarint(t.scratch[:0], uint64(len(key)))
+	t.scratch = append(t.scratch, key...)
+	t.scratch = t.appendPacked(t.scratch, state, id, text != nil)
+	size := headSize + len(t.scratch)
+	if size > maxInline {
+		size = headSize
+	}
+	e := t.open(p, i, hash, size)
+	clear(e.b[:headSize])
+	e.b[atHits] = newHits
+	e.set(flagWord, text != nil)
+	if size == headSize {
+		e = t.putTail(e)
+	} else {
+		copy(e.b[headSize:], t.scratch)
+	}
+	t.count++
+	t.cost += e.Cost()
+	return e
+}
+
+// putTail gives e what is in scratch for key length, key and state, in its page
+// or in a block.
+func (t *Table) putTail(e Entry) Entry {
+	if headSize+len(t.scratch) <= maxInline {
+		if e.is(flagOut) {
+			t.dropOut(e.outID())
+			e.set(flagOut, false)
+		}
+		e = t.resize(e, headSize+len(t.scratch))
+		copy(e.b[headSize:], t.scratch)
+		return e
+	}
+	if e.is(flagOut) {
+		t.setOut(e.outID(), t.scratch)
+		return e
+	}
+	var id uint32
+	if n := len(t.outFree); n > 0 {
+		id, t.outFree = t.outFree[n-1], t.outFree[:n-1]
+	} else {
+		id = uint32(len(t.out))
+		t.out = append(t.out, nil)
+	}
+	t.setOut(id, t.scratch)
+	e = t.resize(e, headSize+4)
+	binary.LittleEndian.PutUint32(e.b[headSize:], id)
+	e.set(flagOut, true)
+	return e
+}
+
+func (t *Table) setOut(id uint32, b []byte) {
+	old := t.out[id]
+	t.pool.bytes -= cap(old)
+	if len(b) > cap(old) || len(b) < cap(old)/2 {
+		old = make([]byte, 0, len(b))
+	}
+	t.out[id] = append(old[:0], b...)
+	t.pool.bytes += cap(t.out[id])
+}
+
+func (t *Table) dropOut(id uint32) {
+	t.pool.bytes -= cap(t.out[id])
+	t.out[id] = nil
+	t.outFree = append(t.outFree, id)
 }
 
 // Delete removes key and reports whether it was there.
@@ -64,15 +206,35 @@ func (t *Table) Delete(hash uint32, key string) bool {
 	if !found {
 		return false
 	}
-	pg := t.pages[p]
-	t.cost -= pg.entries[i].Cost()
+	e := t.at(p, i)
+	t.cost -= e.Cost()
 	t.count--
-	pg.hashes = slices.Delete(pg.hashes, i, i+1)
-	pg.entries = slices.Delete(pg.entries, i, i+1)
-	if len(pg.entries) == 0 {
-		t.pages = slices.Delete(t.pages, p, p+1)
-	}
+	t.giveUp(e)
+	t.pages[p].close(i)
+	t.tidy(p)
 	return true
+}
+
+// giveUp gives back what e holds outside of its page.
+func (t *Table) giveUp(e Entry) {
+	if e.is(flagWord) {
+		t.pool.words.drop(e.wordID())
+	}
+	if e.is(flagOut) {
+		t.dropOut(e.outID())
+	}
+}
+
+// Clear removes everything.
+func (t *Table) Clear() {
+	for p := range t.pages {
+		for i := range int(t.pages[p].n) {
+			t.giveUp(t.at(p, i))
+		}
+		t.pool.release(&t.pages[p])
+	}
+	t.pool.bytes -= cap(t.pages) * pageStruct
+	*t = Table{pool: t.pool, word: t.word}
 }
 
 // Cursor is a place in the order of a table: before the first entry that is not
@@ -94,102 +256,185 @@ func (c Cursor) Covers(hash uint32, key string) bool {
 }
 
 // Ascend calls fn for the entries from the cursor on, in order, until fn
-// returns false or an entry's hash is greater than last. fn must not add or
-// remove entries.
-func (t *Table) Ascend(from Cursor, last uint32, fn func(hash uint32, e *Entry) bool) {
+// returns false or an entry's hash is greater than last. fn may change what an
+// entry says of itself, but not its state, and must not add or remove entries.
+func (t *Table) Ascend(from Cursor, last uint32, fn func(e Entry) bool) {
 	p, i, found := t.find(from.Hash, from.Key)
 	if found && from.After {
 		i++
 	}
 	for ; p < len(t.pages); p, i = p+1, 0 {
-		pg := t.pages[p]
-		for ; i < len(pg.entries); i++ {
-			if pg.hashes[i] > last || !fn(pg.hashes[i], &pg.entries[i]) {
+		for ; i < int(t.pages[p].n); i++ {
+			if e := t.at(p, i); e.hash > last || !fn(e) {
 				return
 			}
 		}
 	}
 }
 
+// at is the entry at a place.
+func (t *Table) at(p, i int) Entry {
+	pg := &t.pages[p]
+	return Entry{t: t, p: p, i: i, hash: pg.hash(i), b: pg.body(i)}
+}
+
 // find returns the place of (hash, key): page, index, and whether it is there.
 // Where it is not, the place is where it would be inserted; the page is 0 in an
 // empty table.
 func (t *Table) find(hash uint32, key string) (p, i int, found bool) {
-	p = t.pageOf(hash, key)
-	if p < 0 {
+	if len(t.pages) == 0 {
 		return 0, 0, false
 	}
-	pg := t.pages[p]
-	i = lowerBound(pg.hashes, hash)
-	for ; i < len(pg.hashes) && pg.hashes[i] == hash; i++ {
-		if k := pg.entries[i].Key(); k >= key {
-			return p, i, k == key
+	p = t.pageOf(hash, key)
+	pg := &t.pages[p]
+	i = pg.lowerBound(hash)
+	for ; i < int(pg.n) && pg.hash(i) == hash; i++ {
+		if c := strings.Compare(t.at(p, i).KeyView(), key); c >= 0 {
+			return p, i, c == 0
 		}
 	}
 	return p, i, false
 }
 
 // pageOf is the last page whose first entry is not greater than (hash, key), or
-// page 0 when all are; -1 in an empty table.
+// page 0 when all are.
 func (t *Table) pageOf(hash uint32, key string) int {
-	switch len(t.pages) {
-	case 0:
-		return -1
-	case 1:
-		return 0
-	}
-	n := sort.Search(len(t.pages), func(n int) bool {
-		pg := t.pages[n]
-		if pg.hashes[0] != hash {
-			return pg.hashes[0] > hash
-		}
-		return pg.entries[0].Key() > key
-	})
-	return max(n-1, 0)
-}
-
-// lowerBound is the first index whose hash is not less than hash.
-func lowerBound(hashes []uint32, hash uint32) int {
-	lo, hi := 0, len(hashes)
+	lo, hi := 1, len(t.pages)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if hashes[mid] < hash {
+		first := t.pages[mid].first
+		if first < hash || first == hash && t.at(mid, 0).KeyView() <= key {
 			lo = mid + 1
 		} else {
 			hi = mid
 		}
 	}
-	return lo
+	return lo - 1
 }
 
-func (t *Table) insert(p, i int, hash uint32, e Entry) *Entry {
+// open makes an entry with a body of size bytes at a place, wherever that is
+// once there is room for it.
+func (t *Table) open(p, i int, hash uint32, size int) Entry {
 	if len(t.pages) == 0 {
-		t.pages = append(t.pages, &page{})
+		t.insertPage(0, t.pool.newPage(classOf(slotSize+size)))
 	}
-	pg := t.pages[p]
-	if len(pg.entries) == pageSize {
-		right := pg.split()
-		t.pages = slices.Insert(t.pages, p+1, right)
-		if i > len(pg.entries) {
-			i -= len(pg.entries)
-			pg = right
+	p, i = t.room(p, i, slotSize+size)
+	t.pages[p].open(i, hash, size)
+	return t.at(p, i)
+}
+
+// resize gives e a body of another size. Flags and key stay, what follows is
+// undefined.
+func (t *Table) resize(e Entry, size int) Entry {
+	if size == len(e.b) {
+		return e
+	}
+	p, i := e.p, e.i
+	if size > len(e.b) {
+		p, i = t.room(p, i, size)
+	}
+	t.pages[p].resize(i, size)
+	if size < len(e.b) {
+		p, i = t.settle(p, i)
+	}
+	return t.at(p, i)
+}
+
+// room makes a gap of size bytes in the page of a place and returns where the
+// place is now.
+func (t *Table) room(p, i, size int) (int, int) {
+	pg := &t.pages[p]
+	if pg.gap() >= size {
+		return p, i
+	}
+	switch want := pg.used() + size; {
+	case want <= len(pg.buf):
+		t.pool.pack(pg)
+	case want <= maxPage:
+		t.pool.repack(pg, classOf(want))
+	default:
+		p, i = t.split(p, i)
+		return t.room(p, i, size)
+	}
+	return p, i
+}
+
+// split makes two pages of one and returns where a place of it is now. The last
+// page is left as it is when the place is its end: so a table that is filled in
+// order has full pages.
+func (t *Table) split(p, i int) (int, int) {
+	left := &t.pages[p]
+	if i == int(left.n) && p == len(t.pages)-1 {
+		t.insertPage(p+1, t.pool.newPage(classOf(maxInline)))
+		return p + 1, 0
+	}
+	k, half := 0, 0
+	for ; k < int(left.n)-1 && 2*half < left.used(); k++ {
+		half += slotSize + len(left.body(k))
+	}
+	right := t.pool.newPage(classOf(left.used() - half))
+	right.take(left, k, int(left.n))
+	rest := t.pool.newPage(classOf(half))
+	rest.take(left, 0, k)
+	t.pool.release(left)
+	*left = rest
+	t.insertPage(p+1, right)
+	if i >= k {
+		return p + 1, i - k
+	}
+	return p, i
+}
+
+func (t *Table) insertPage(p int, pg page) {
+	before := cap(t.pages)
+	t.pages = slices.Insert(t.pages, p, pg)
+	t.pool.bytes += (cap(t.pages) - before) * pageStruct
+}
+
+func (t *Table) removePage(p int) {
+	t.pool.release(&t.pages[p])
+	t.pages = slices.Delete(t.pages, p, p+1)
+	if n := len(t.pages); n < cap(t.pages)/4 {
+		t.pool.bytes -= cap(t.pages) * pageStruct
+		t.pages = append(make([]page, 0, 2*n), t.pages...)
+		t.pool.bytes += cap(t.pages) * pageStruct
+	}
+}
+
+// tidy gives back what a page no longer needs.
+func (t *Table) tidy(p int) { t.settle(p, 0) }
+
+// settle is tidy for a page with a place in it, and returns where that is now.
+func (t *Table) settle(p, i int) (int, int) {
+	pg := &t.pages[p]
+	if pg.n == 0 {
+		t.removePage(p)
+		return p, i
+	}
+	if pg.used() <= maxPage/4 {
+		if p > 0 && t.pages[p-1].used()+pg.used() <= maxPage*3/4 {
+			i += int(t.pages[p-1].n)
+			t.join(p - 1)
+			return p - 1, i
+		}
+		if p+1 < len(t.pages) && t.pages[p+1].used()+pg.used() <= maxPage*3/4 {
+			t.join(p)
+			return p, i
 		}
 	}
-	pg.hashes = slices.Insert(pg.hashes, i, hash)
-	pg.entries = slices.Insert(pg.entries, i, e)
-	t.count++
-	t.cost += e.Cost()
-	return &pg.entries[i]
+	// Not down to the last byte, or the next write would need it back.
+	if class := classOf(min(pg.used()+pg.used()/8, maxPage)); 4*classes[class] <= 3*len(pg.buf) {
+		t.pool.repack(pg, class)
+	}
+	return p, i
 }
 
-// split moves the upper half of a full page to a new one.
-func (p *page) split() *page {
-	const half = pageSize / 2
-	right := &page{
-		hashes:  append(make([]uint32, 0, pageSize), p.hashes[half:]...),
-		entries: append(make([]Entry, 0, pageSize), p.entries[half:]...),
+// join moves the entries of page p+1 to page p.
+func (t *Table) join(p int) {
+	pg, next := &t.pages[p], &t.pages[p+1]
+	if need := next.used(); pg.gap() < need {
+		t.pool.repack(pg, classOf(pg.used()+need))
 	}
-	clear(p.entries[half:])
-	p.hashes, p.entries = p.hashes[:half], p.entries[:half]
-	return right
+	pg.take(next, 0, int(next.n))
+	t.removePage(p + 1)
 }
