@@ -27,6 +27,11 @@ const description = "A reactive in-memory data grid: maps that merge, are kept o
 // grammar is the command line.
 type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Run a node."`
+	Backup  backupCommand  `cmd:"" help:"Copy a running server: all of it, then what has changed."`
+	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`
+	Verify  verifyCommand  `cmd:"" help:"Check a backup from one end to the other."`
+	Export  exportCommand  `cmd:"" help:"Write maps as lines of JSON."`
+	Import  importCommand  `cmd:"" help:"Bring lines of JSON into a running server."`
 	Bench   benchCommand   `cmd:"" help:"Measure a server, and what the least possible one would do."`
 	Version versionCommand `cmd:"" help:"Say which version this is and how it was built."`
 

@@ -56,6 +56,7 @@ type Node struct {
 	Engine       *engine.Engine
 	Checkpointer *engine.Checkpointer
 	Host         *session.Host
+	Tokens       *auth.Service
 
 	clock    clock.Clock
 	feed     *feed.Feed
@@ -77,8 +78,7 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	}
 	n.Checkpointer = engine.NewCheckpointer(ctx, n.Engine, w.Clock, opt.Checkpoint)
 
-	tokens, err := auth.New(n.Engine, w.Clock, w.Random, opt.Tokens)
-	if err != nil {
+	if n.Tokens, err = auth.New(n.Engine, w.Clock, w.Random, opt.Tokens); err != nil {
 		return nil, err
 	}
 	n.queries = query.New(n.Engine, n.feed, w.Clock, w.Metrics, opt.Query)
@@ -93,7 +93,7 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	reg.Add(topic.New(w.Clock, w.Metrics))
 	reg.Add(members.New(w.Clock, opt.ID, opt.Endpoint))
 	reg.Add(absent.Service{})
-	n.Host = session.NewHost(w.Clock, tokens, reg, session.NewMetrics(w.Metrics), opt.Session)
+	n.Host = session.NewHost(w.Clock, n.Tokens, reg, session.NewMetrics(w.Metrics), opt.Session)
 	registerGauges(w.Metrics, n, w.Log, w.Store)
 	return n, nil
 }

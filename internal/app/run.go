@@ -23,6 +23,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service/auth"
 	"github.com/topgunbuild/topgun-go/internal/session"
 	"github.com/topgunbuild/topgun-go/internal/transport"
+	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
 	"github.com/topgunbuild/topgun-go/internal/transport/httpapi"
 	"github.com/topgunbuild/topgun-go/internal/transport/ws"
 )
@@ -45,6 +46,9 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 		return fmt.Errorf("open the storage: %w", err)
 	}
 	id, err := nodeID(vfs.Default, cfg, systemRandom{})
+	if err == nil {
+		err = refuseHalfRestored(vfs.Default, cfg.Storage)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("read the node id: %w", err), st.close())
 	}
@@ -63,7 +67,7 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 	if err != nil {
 		return errors.Join(err, ls.Close(), st.close())
 	}
-	s := &server{cfg: cfg, logger: logger, clock: clk, registry: reg, storage: st, node: node, listeners: ls, start: clk.Now()}
+	s := &server{cfg: cfg, logger: logger, clock: clk, registry: reg, storage: st, id: id, node: node, listeners: ls, start: clk.Now()}
 	err = s.serve(ctx, work, stopWork, stdout)
 	return errors.Join(err, st.close())
 }
@@ -103,6 +107,7 @@ type server struct {
 	clock     systemClock
 	registry  *prometheus.Registry
 	storage   *storage
+	id        string
 	node      *Node
 	listeners transport.Listeners
 	start     time.Time
@@ -156,6 +161,9 @@ func (s *server) front() (*transport.Server, error) {
 		return nil, err
 	}
 	api := httpapi.New(s, s.registry, sockets, systemRandom{}, httpapi.Options{Hosts: hosts})
+	admin := adminapi.New(s.node.Tokens)
+	admin.MountBackup(s.backup, s.clock)
+	api.Handle(adminapi.Prefix, admin)
 	return transport.NewServer(api, sockets, s.clock, s.logger, transport.ServerOptions{
 		DrainTimeout: max(s.cfg.ShutdownTimeout-time.Second, time.Second/2),
 	}), nil

@@ -138,6 +138,18 @@ func writeSmall(fsys vfs.FS, name, text string) error {
 	if err := fsys.Rename(temp, name); err != nil {
 		return err
 	}
+	return syncDirOf(fsys, name)
+}
+
+// removeSmall removes a file for good.
+func removeSmall(fsys vfs.FS, name string) error {
+	if err := fsys.Remove(name); err != nil {
+		return err
+	}
+	return syncDirOf(fsys, name)
+}
+
+func syncDirOf(fsys vfs.FS, name string) error {
 	dir, err := fsys.OpenDir(fsys.PathDir(name))
 	if err != nil {
 		return err

@@ -53,6 +53,12 @@ type World struct {
 // Open starts a node with an empty disk.
 func Open(tb testing.TB, opt Options) *World {
 	tb.Helper()
+	return OpenStore(tb, memory.New(), opt)
+}
+
+// OpenStore starts a node that finds what store holds.
+func OpenStore(tb testing.TB, store *memory.Store, opt Options) *World {
+	tb.Helper()
 	if opt.Engine.Lanes == 0 {
 		opt.Engine.Lanes = 2
 	}
@@ -62,7 +68,7 @@ func Open(tb testing.TB, opt Options) *World {
 	if opt.Log.ZeroAhead == 0 {
 		opt.Log.ZeroAhead = -1
 	}
-	w := &World{Clock: NewClock(), Disk: vfs.NewCrashableMem(), Store: NewStore(memory.New()), opt: opt}
+	w := &World{Clock: NewClock(), Disk: vfs.NewCrashableMem(), Store: NewStore(store), opt: opt}
 	if err := w.open(tb); err != nil {
 		tb.Fatal(err)
 	}

@@ -70,6 +70,10 @@ const (
 	closed
 )
 
+// Identity is drawn when a log is begun and stays with it: LSNs of two logs with
+// different identities have nothing to do with each other.
+func (l *Log) Identity() uint64 { return l.id }
+
 // Generation is under which appends are accepted; it grows with every failure.
 // It starts at 1 with each Open.
 func (l *Log) Generation() uint64 { return l.generation.Load() }

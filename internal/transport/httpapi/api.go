@@ -68,7 +68,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, a.opt.MaxBodyBytes)
 	if h, pattern := a.mux.Handler(r); pattern == "" {
-		unserved(h, w, r)
+		transport.Unserved(h, w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
@@ -79,35 +79,3 @@ func about(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("This is a TopGun server. Clients connect by WebSocket to /ws; /health says how it is.\n"))
 }
-
-// unserved answers a request that no pattern matches. h is what the mux would
-// answer: it knows whether another method would do.
-func unserved(h http.Handler, w http.ResponseWriter, r *http.Request) {
-	said := outcome{header: http.Header{}}
-	h.ServeHTTP(&said, r)
-	if said.status == http.StatusMethodNotAllowed {
-		allow := said.header.Get("Allow")
-		w.Header().Set("Allow", allow)
-		transport.Problem{
-			Code:    http.StatusMethodNotAllowed,
-			Message: fmt.Sprintf("method %.20q is not allowed here; use %s", r.Method, allow),
-		}.Write(w)
-		return
-	}
-	transport.Problem{Code: http.StatusNotFound, Message: fmt.Sprintf("nothing is served at %.200q", r.URL.Path)}.Write(w)
-}
-
-// outcome keeps the status and headers of an answer and drops its text.
-type outcome struct {
-	header http.Header
-	status int
-}
-
-// Header implements http.ResponseWriter.
-func (o *outcome) Header() http.Header { return o.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (o *outcome) WriteHeader(status int) { o.status = status }
-
-// Write implements http.ResponseWriter.
-func (o *outcome) Write(p []byte) (int, error) { return len(p), nil }

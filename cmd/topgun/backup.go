@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/topgunbuild/topgun-go/internal/grid/backup"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing/snapshot"
+	"github.com/topgunbuild/topgun-go/internal/transport"
+	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
+)
+
+// remote is a running server, as its administrator reaches it.
+type remote struct {
+	Server string `default:"http://localhost:8080" help:"The running server." placeholder:"URL"`
+	Token  string `env:"TOPGUN_TOKEN" help:"A token with the role admin, where the server wants one." placeholder:"JWT"`
+}
+
+// snapshot asks the server for what lies beyond base, nil for everything. The
+// caller closes the body.
+func (r remote) snapshot(ctx context.Context, base *backup.Base) (io.ReadCloser, error) {
+	var body io.Reader = http.NoBody
+	if base != nil {
+		b, err := json.Marshal(base)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	url := strings.TrimSuffix(r.Server, "/") + adminapi.BackupPath
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if r.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.Token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("reach the server: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var p transport.Problem
+	if text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10)); err != nil || json.Unmarshal(text, &p) != nil {
+		p.Message = resp.Status
+	}
+	if resp.StatusCode == http.StatusConflict {
+		return nil, fmt.Errorf("%w (%s)", backup.ErrBase, p.Message)
+	}
+	return nil, fmt.Errorf("the server refuses: %s", p.Message)
+}
+
+// backupCommand copies a running server.
+type backupCommand struct {
+	To   string `arg:"" help:"A directory of backups, or - for a full backup on standard output." placeholder:"DIR"`
+	Full bool   `help:"Take a full backup even if an incremental one is possible."`
+
+	remote
+}
+
+// Help is what `topgun backup --help` says beyond its flags.
+func (backupCommand) Help() string {
+	return `The server goes on meanwhile; the backup is its state at one position. The first backup in a directory is a full one, ` +
+		`each later one holds what has changed since. docs/operations/backup.md says how to keep and restore them.`
+}
+
+// Run takes one backup.
+func (c backupCommand) Run(ctx context.Context, p process) error {
+	if c.To == "-" {
+		in, err := c.snapshot(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = in.Close() }()
+		_, err = io.Copy(p.stdout, in)
+		return err
+	}
+	archive, err := snapshot.OpenArchive(vfs.Default, c.To)
+	if err != nil {
+		return err
+	}
+	chain, err := archive.Latest()
+	if err != nil {
+		return err
+	}
+	var base *backup.Base
+	if entries := chain.Entries(); len(entries) > 0 && !c.Full {
+		base = backup.BaseOf(chain.Last())
+	}
+	in, err := c.snapshot(ctx, base)
+	if errors.Is(err, backup.ErrBase) {
+		_, _ = fmt.Fprintf(p.stderr, "topgun: %v\n", err)
+		in, err = c.snapshot(ctx, nil)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	return c.keep(archive, in, p.stdout)
+}
+
+// keep stores a stream in the archive and says what it was.
+func (c backupCommand) keep(archive *snapshot.Archive, in io.Reader, stdout io.Writer) error {
+	name := time.Now().UTC().Format("20060102T150405.000Z")
+	part, err := archive.Create(name)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(part, in); err != nil {
+		return errors.Join(fmt.Errorf("the backup broke off: %w", err), part.Abandon())
+	}
+	if err := part.Commit(); err != nil {
+		return err
+	}
+	chain, err := archive.Latest()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, describe(chain.Last()))
+	return err
+}
+
+// describe is one line about a snapshot.
+func describe(e snapshot.Entry) string {
+	kind := "incremental"
+	if e.Header.Full() {
+		kind = "full"
+	}
+	return fmt.Sprintf("%s  %s  %d bytes  %d rows  %d log frames  as of %s", e.Name, kind, e.Bytes, e.Trailer.Rows,
+		e.Trailer.Frames, time.UnixMilli(e.Trailer.At).UTC().Format(time.RFC3339))
+}
+
+// openChain is the newest state in a directory of backups, or that of one file.
+func openChain(from string) (snapshot.Chain, error) {
+	info, err := os.Stat(from)
+	if err != nil {
+		return snapshot.Chain{}, fmt.Errorf("open the backup: %w", err)
+	}
+	if !info.IsDir() {
+		return snapshot.OpenFile(vfs.Default, from)
+	}
+	archive, err := snapshot.OpenArchive(vfs.Default, from)
+	if err != nil {
+		return snapshot.Chain{}, err
+	}
+	chain, err := archive.Latest()
+	if err == nil && len(chain.Entries()) == 0 {
+		err = fmt.Errorf("%s holds no backup", from)
+	}
+	return chain, err
+}

@@ -1,0 +1,126 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing/snapshot"
+)
+
+// State is what a chain of snapshots contains: its rows with the changes of its
+// logs merged into them. The keys that the logs touch are held in memory.
+type State struct {
+	chain   snapshot.Chain
+	touched []backing.Write // ascending, the newest state of each
+}
+
+// Open reads the logs of a chain and the rows that they touch.
+func Open(c snapshot.Chain) (*State, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	m := merger{keys: map[backing.Key]struct{}{}, shared: records.NewShared(&records.Kinds{})}
+	if err := m.changes(c, m.name); err != nil {
+		return nil, err
+	}
+	if len(m.keys) > 0 {
+		if err := c.Rows(m.row); err != nil {
+			return nil, err
+		}
+		if err := m.changes(c, m.merge); err != nil {
+			return nil, err
+		}
+	}
+	s := &State{chain: c}
+	for _, r := range m.replicas {
+		if r != nil {
+			s.touched = r.Collect(s.touched, r.Dirty())
+		}
+	}
+	slices.SortFunc(s.touched, func(a, b backing.Write) int { return a.Key.Compare(b.Key) })
+	return s, nil
+}
+
+// Rows calls fn for every row, ascending by key. The row is valid during the
+// call. Every state is checked: one that does not decode matches
+// snapshot.ErrCorrupt.
+func (s *State) Rows(fn func(*backing.Row) error) error {
+	touched := s.touched
+	give := func(r *backing.Row) error {
+		if err := records.Validate(change.Kind(r.Kind), r.State); err != nil {
+			return fmt.Errorf("%w: the state of %v: %w", snapshot.ErrCorrupt, r.Key, err)
+		}
+		return fn(r)
+	}
+	before := func(k *backing.Key) error {
+		for len(touched) > 0 && (k == nil || touched[0].Key.Compare(*k) < 0) {
+			if w := &touched[0]; !w.Delete {
+				if err := give(&w.Row); err != nil {
+					return err
+				}
+			}
+			touched = touched[1:]
+		}
+		return nil
+	}
+	err := s.chain.Rows(func(r *backing.Row) error {
+		if err := before(&r.Key); err != nil {
+			return err
+		}
+		if len(touched) > 0 && touched[0].Key.Compare(r.Key) == 0 {
+			return nil // comes with the next, or at the end
+		}
+		return give(r)
+	})
+	if err != nil {
+		return err
+	}
+	return before(nil)
+}
+
+// Reached is how far the stream of each partition is contained.
+func (s *State) Reached() snapshot.Positions { return s.chain.Last().Trailer.Reached }
+
+// merger merges the changes of the logs into the rows that they touch, with the
+// code that a start of the server does it with.
+type merger struct {
+	keys     map[backing.Key]struct{} // what the changes touch
+	shared   *records.Shared
+	replicas [partition.Count]*records.Replica
+}
+
+func (m *merger) changes(c snapshot.Chain, fn func(*change.Record) error) error {
+	return c.Frames(func(payload []byte) error { return change.ReadBatch(payload, fn) })
+}
+
+func (m *merger) name(c *change.Record) error {
+	m.keys[keyOf(c)] = struct{}{}
+	return nil
+}
+
+func keyOf(c *change.Record) backing.Key {
+	return backing.Key{Tenant: c.Tenant, Map: c.Map, Partition: c.Pos.Partition, Hash: c.KeyHash, Key: c.Key}
+}
+
+func (m *merger) row(r *backing.Row) error {
+	if _, ok := m.keys[r.Key]; !ok {
+		return nil
+	}
+	row := *r
+	row.Map, row.Key.Key = strings.Clone(r.Map), strings.Clone(r.Key.Key)
+	return m.replica(r.Partition).InstallRow(row)
+}
+
+func (m *merger) merge(c *change.Record) error { return m.replica(c.Pos.Partition).InstallRecord(c) }
+
+func (m *merger) replica(id partition.ID) *records.Replica {
+	if m.replicas[id] == nil {
+		m.replicas[id] = records.NewReplica(id, m.shared)
+	}
+	return m.replicas[id]
+}

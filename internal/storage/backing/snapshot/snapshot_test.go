@@ -1,0 +1,265 @@
+package snapshot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+)
+
+func drawRow(t *rapid.T) backing.Row {
+	return backing.Row{
+		Key: backing.Key{
+			Map:       rapid.SampledFrom([]string{"", "a", "b", "ü"}).Draw(t, "map"),
+			Partition: partition.ID(rapid.IntRange(0, partition.Count-1).Draw(t, "partition")),
+			Hash:      rapid.Uint32Range(0, 3).Draw(t, "hash"),
+			Key:       rapid.StringN(0, 8, 20).Draw(t, "key"),
+		},
+		Kind: rapid.Byte().Draw(t, "kind"), Seq: rapid.Uint64().Draw(t, "seq"), Arrival: rapid.Uint64().Draw(t, "arrival"),
+		State: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "state"),
+	}
+}
+
+func drawRows(t *rapid.T, most int) []backing.Row {
+	rows := rapid.SliceOfN(rapid.Custom(drawRow), 0, most).Draw(t, "rows")
+	slices.SortFunc(rows, func(a, b backing.Row) int { return a.Key.Compare(b.Key) })
+	return slices.CompactFunc(rows, func(a, b backing.Row) bool { return a.Key == b.Key })
+}
+
+// write makes a snapshot.
+func write(tb interface{ Fatal(...any) }, h Header, rows []backing.Row, frames [][]byte, reached Positions) []byte {
+	var out bytes.Buffer
+	w, err := NewWriter(&out, h)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i, f := range frames {
+		if err := w.Frame(uint64(i), f); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for i := range rows {
+		if err := w.Row(&rows[i]); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if _, err := w.Close(reached, 7); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// readAll reads a snapshot to its end.
+func readAll(b []byte) (rows []backing.Row, frames [][]byte, r *Reader, err error) {
+	if r, err = NewReader(bytes.NewReader(b)); err != nil {
+		return nil, nil, nil, err
+	}
+	for {
+		it, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return rows, frames, r, nil
+		case err != nil:
+			return rows, frames, r, err
+		case it.Payload != nil:
+			frames = append(frames, slices.Clone(it.Payload))
+		default:
+			it.Row.State = slices.Clone(it.Row.State)
+			rows = append(rows, it.Row)
+		}
+	}
+}
+
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := drawRows(t, 40)
+		frames := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 50), 0, 5).Draw(t, "frames")
+		h := Header{Format: Version, ID: "i", Log: "l", Node: "n", Created: 3}
+		b := write(t, h, rows, frames, Positions{3: {Epoch: 1, Seq: 9}})
+		gotRows, gotFrames, r, err := readAll(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(r.Header(), h) {
+			t.Fatalf("header %+v", r.Header())
+		}
+		if fmt.Sprint(gotRows) != fmt.Sprint(rows) || fmt.Sprint(gotFrames) != fmt.Sprint(frames) {
+			t.Fatalf("%v %v, want %v %v", gotRows, gotFrames, rows, frames)
+		}
+		end, err := ReadTrailer(bytes.NewReader(b), int64(len(b)))
+		if err != nil || !reflect.DeepEqual(end, r.Trailer()) || end.Reached[3].Seq != 9 || end.At != 7 {
+			t.Fatalf("trailer %+v and %+v, %v", end, r.Trailer(), err)
+		}
+	})
+}
+
+func TestRowsThatDoNotFitABlock(t *testing.T) {
+	big := backing.Row{Key: backing.Key{Map: "m", Key: "k"}, State: bytes.Repeat([]byte("0123456789"), flushBytes)}
+	rows, _, _, err := readAll(write(t, Header{}, []backing.Row{big}, nil, nil))
+	if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].State, big.State) {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+}
+
+// TestDamageIsNoticed changes and cuts every byte of a snapshot: there is no
+// place where that goes unnoticed.
+func TestDamageIsNoticed(t *testing.T) {
+	row := backing.Row{Key: backing.Key{Map: "m", Partition: 4, Key: "k"}, Kind: 1, State: []byte("state")}
+	b := write(t, Header{ID: "i", Log: "l"}, []backing.Row{row}, [][]byte{[]byte("frame")}, Positions{4: {Epoch: 1, Seq: 1}})
+	for i := range b {
+		if i >= len(b)-footBytes && i < len(b)-8 {
+			continue // where the trailer begins; the stream is read without it
+		}
+		bad := slices.Clone(b)
+		bad[i] ^= 0x20
+		if _, _, _, err := readAll(bad); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrFormat) {
+			t.Errorf("byte %d of %d changed: %v", i, len(b), err)
+		}
+		if _, _, _, err := readAll(b[:i]); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("cut at byte %d of %d: %v", i, len(b), err)
+		}
+		if _, err := ReadTrailer(bytes.NewReader(b[:i]), int64(i)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("cut at byte %d of %d, the trailer is %v", i, len(b), err)
+		}
+	}
+}
+
+func TestRowsOutOfOrderAreRefused(t *testing.T) {
+	w, err := NewWriter(io.Discard, Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, a := backing.Row{Key: backing.Key{Map: "b"}}, backing.Row{Key: backing.Key{Map: "a"}}
+	if err := errors.Join(w.Row(&b), w.Row(&a)); !errors.Is(err, backing.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := w.Close(nil, 0); err == nil {
+		t.Error("a snapshot that failed can be closed")
+	}
+}
+
+// TestChainGivesTheNewestRow compares a chain with a map that the snapshots are
+// laid into one after the other.
+func TestChainGivesTheNewestRow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fs := vfs.NewMem()
+		a, err := OpenArchive(fs, "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[backing.Key]string{}
+		base := ""
+		for i := range rapid.IntRange(1, 4).Draw(t, "snapshots") {
+			rows := drawRows(t, 20)
+			for _, r := range rows {
+				want[r.Key] = fmt.Sprint(r)
+			}
+			id := fmt.Sprint(i)
+			p, err := a.Create(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = p.Write(write(t, Header{ID: id, Base: base, Log: "l"}, rows, nil, Positions{}))
+			if err := p.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			base = id
+		}
+		c, err := a.Latest()
+		if err != nil || c.Check() != nil {
+			t.Fatal(err, c.Check())
+		}
+		got := map[backing.Key]string{}
+		var check backing.Checker
+		err = c.Rows(func(r *backing.Row) error {
+			k := r.Key
+			k.Map, k.Key = strings.Clone(k.Map), strings.Clone(k.Key)
+			got[k] = fmt.Sprint(*r)
+			return check.Row(&backing.Write{Row: *r})
+		})
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%v\n got %v\nwant %v", err, got, want)
+		}
+	})
+}
+
+func TestArchiveWithAHole(t *testing.T) {
+	fs := vfs.NewMem()
+	a, err := OpenArchive(fs, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := a.Latest(); err != nil || len(c.Entries()) != 0 {
+		t.Fatalf("an empty archive holds %v, %v", c.Entries(), err)
+	}
+	put := func(h Header, reached Positions) {
+		p, err := a.Create(h.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = p.Write(write(t, h, nil, nil, reached))
+		if err := p.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(Header{ID: "1", Log: "l"}, Positions{1: {Epoch: 1, Seq: 5}})
+	put(Header{ID: "2", Base: "1", Log: "l", Since: Positions{1: {Epoch: 1, Seq: 4}}}, nil)
+	if c, err := a.Latest(); err != nil || !errors.Is(c.Check(), ErrChain) {
+		t.Errorf("a snapshot that does not begin where its base ends: %v, %v", err, c.Check())
+	}
+	put(Header{ID: "3", Base: "gone", Log: "l"}, nil)
+	if _, err := a.Latest(); !errors.Is(err, ErrChain) {
+		t.Errorf("a snapshot without its base: %v", err)
+	}
+	if _, err := OpenFile(fs, "d/3.tgsnap"); !errors.Is(err, ErrChain) {
+		t.Errorf("an incremental snapshot alone: %v", err)
+	}
+}
+
+func TestAnUnfinishedSnapshotIsNone(t *testing.T) {
+	fs := vfs.NewMem()
+	a, err := OpenArchive(fs, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := write(t, Header{ID: "1"}, nil, nil, nil)
+	p, err := a.Create("1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = p.Write(b[:len(b)-1])
+	if err := p.Commit(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("an unfinished snapshot is committed: %v", err)
+	}
+	if p, err = a.Create("2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := fs.List("d"); err != nil || len(names) != 0 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	row := backing.Row{Key: backing.Key{Map: "m", Key: "k"}, State: []byte("state")}
+	f.Add(write(f, Header{ID: "i"}, []backing.Row{row}, [][]byte{[]byte("frame")}, Positions{1: {Epoch: 1, Seq: 2}}))
+	f.Add([]byte(magic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, _, _, err := readAll(b); err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrFormat) {
+			t.Errorf("an error that says nothing: %v", err)
+		}
+		_, _ = ReadTrailer(bytes.NewReader(b), int64(len(b)))
+	})
+}
