@@ -44,7 +44,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{"no command", []string{"topgun"}, nil, `topgun: expected one of "serve", "bench", "version"` + hint},
+		{"no command", []string{"topgun"}, nil, `topgun: expected one of "serve", "backup", "restore", "verify", "export", ...` + hint},
 		{"an unknown command", []string{"topgun", "dance"}, nil, `topgun: unexpected argument dance` + hint},
 		{"an unknown flag", []string{"topgun", "serve", "--prot=1"}, nil, `topgun: unknown flag --prot, did you mean "--port"?` + hint},
 		{"an argument too many", []string{"topgun", "serve", "8080"}, nil, `topgun: unexpected argument 8080` + hint},

@@ -29,11 +29,14 @@ func timestamp(t *rapid.T) hlc.Timestamp {
 	}
 }
 
-// parse reads the one line that there is.
-func parse(t interface {
+// fataler is a test, or a part of one.
+type fataler interface {
 	Helper()
-	Fatalf(string, ...any)
-}, text []byte) line {
+	Fatalf(format string, args ...any)
+}
+
+// parse reads the one line that there is.
+func parse(t fataler, text []byte) line {
 	t.Helper()
 	if bytes.Count(text, []byte("\n")) != 1 || !bytes.HasSuffix(text, []byte("\n")) {
 		t.Fatalf("not one line: %q", text)
@@ -162,4 +165,3 @@ func TestLinesThatAreRefused(t *testing.T) {
 		t.Errorf("a value in a form that is none: %v", err)
 	}
 }
-

@@ -39,6 +39,7 @@ type node struct {
 }
 
 func newNode(t *testing.T, seed uint64) *node {
+	t.Helper()
 	quiet := engine.CheckpointOptions{LogBytes: 1 << 40, Every: 1000 * time.Hour}
 	return &node{World: gridtest.Open(t, gridtest.Options{Checkpoint: quiet}), t: t, rng: rand.New(rand.NewPCG(seed, 1))}
 }
@@ -77,6 +78,7 @@ func (n *node) write(count int) {
 
 // state is what clients could read.
 func state(t *testing.T, w *gridtest.World) map[string]string {
+	t.Helper()
 	all := map[string]string{}
 	for _, m := range []string{lww, set} {
 		for i := range keys {

@@ -59,8 +59,8 @@ func TestWhoMayAdminister(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := New(c.auth)
-			a.Handle("POST /api/admin/thing", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }))
-			r := httptest.NewRequest("POST", "/api/admin/thing", nil)
+			a.Handle("POST /api/admin/thing", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+			r := httptest.NewRequest(http.MethodPost, "/api/admin/thing", nil)
 			for i := 0; i+1 < len(c.header); i += 2 {
 				r.Header.Set(c.header[i], c.header[i+1])
 			}
@@ -92,6 +92,7 @@ func TestWhatIsNotServed(t *testing.T) {
 
 // serve starts a server whose backups are taken by take.
 func serve(t *testing.T, take Backup) *httptest.Server {
+	t.Helper()
 	a := New(authority(false))
 	a.MountBackup(take, realTime{})
 	srv := httptest.NewServer(a)
@@ -99,15 +100,21 @@ func serve(t *testing.T, take Backup) *httptest.Server {
 	return srv
 }
 
-func ask(t *testing.T, srv *httptest.Server, body string) (*http.Response, string, error) {
-	t.Helper()
+// answer is what a request for a backup was answered with.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func ask(srv *httptest.Server, body string) (answer, error) {
 	resp, err := http.Post(srv.URL+BackupPath, "application/json", strings.NewReader(body))
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
-	return resp, string(b), err
+	return answer{resp.StatusCode, resp.Header, string(b)}, err
 }
 
 func TestBackupAnswers(t *testing.T) {
@@ -133,12 +140,12 @@ func TestBackupAnswers(t *testing.T) {
 		{"a node that cannot", "", func(context.Context, *backup.Base, io.Writer) error { return errors.New("no disk") }, 503, "no disk"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			resp, text, err := ask(t, serve(t, c.take), c.body)
+			got, err := ask(serve(t, c.take), c.body)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode != c.status || !strings.Contains(text, c.says) {
-				t.Errorf("answered %d %s", resp.StatusCode, text)
+			if got.status != c.status || !strings.Contains(got.text, c.says) {
+				t.Errorf("answered %d %s", got.status, got.text)
 			}
 		})
 	}
@@ -149,8 +156,8 @@ func TestABackupThatBreaksOffIsNoAnswer(t *testing.T) {
 		_, _ = io.WriteString(out, strings.Repeat("x", 1<<16))
 		return errors.New("the disk broke")
 	})
-	if _, text, err := ask(t, srv, ""); err == nil {
-		t.Errorf("a broken stream of %d bytes arrives as a whole", len(text))
+	if got, err := ask(srv, ""); err == nil {
+		t.Errorf("a broken stream of %d bytes arrives as a whole", len(got.text))
 	}
 }
 
@@ -164,21 +171,15 @@ func TestOneBackupAtATime(t *testing.T) {
 	})
 	first := make(chan string)
 	go func() {
-		resp, err := http.Post(srv.URL+BackupPath, "", nil)
-		if err != nil {
-			first <- err.Error()
-			return
-		}
-		b, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		first <- string(b)
+		got, err := ask(srv, "")
+		first <- fmt.Sprint(got.text, err)
 	}()
 	<-begun
-	if resp, text, err := ask(t, srv, ""); err != nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("a second backup: %v %s %v", resp, text, err)
+	if got, err := ask(srv, ""); err != nil || got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("a second backup: %+v, %v", got, err)
 	}
 	close(end)
-	if got := <-first; got != "done" {
+	if got := <-first; got != "done<nil>" {
 		t.Errorf("the first one ends with %q", got)
 	}
 }
