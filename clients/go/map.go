@@ -191,6 +191,10 @@ func (m *Map[T]) Sync(ctx context.Context) error {
 type lwwReplica struct {
 	replica
 	states map[string]string // encoded records, see crdt.LWW
+
+	// doubted are keys of which the server may lack a record that it has
+	// acknowledged, because it was restored; nil while there is no such doubt.
+	doubted leaves
 }
 
 // openLWW returns the replica, made if it is not there. mu is held.

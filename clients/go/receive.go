@@ -74,12 +74,13 @@ func (c *Client) receiveSync(m wire.Message) {
 	switch m := m.(type) {
 	case *wire.SyncRespRoot:
 		if r := c.lww[m.MapName]; r != nil {
+			r.history(m.Epoch, m.RootHash)
 			c.syncRoot(r, m.RootHash, m.Timestamp, false)
 		}
 	case *wire.SyncRespBuckets:
 		if r := c.lww[m.MapName]; r != nil {
-			// What only the replica has is in the queue.
-			c.syncBuckets(r, m.Path, &m.Buckets, func(string) {})
+			// What only the replica has is in the queue, unless the server was restored.
+			c.syncBuckets(r, m.Path, &m.Buckets, func(path string) { c.offerLacking(r, path, nil) })
 		}
 	case *wire.SyncRespLeaf:
 		if r := c.lww[m.MapName]; r != nil {
@@ -138,6 +139,7 @@ func (c *Client) lwwLeaf(r *lwwReplica, m *wire.SyncRespLeaf) {
 	if !c.answered(r, m.Path) {
 		return
 	}
+	c.offerLacking(r, m.Path, m.Records)
 	for i := range m.Records {
 		rec := &m.Records[i]
 		c.saw(rec.Record.Timestamp)

@@ -27,6 +27,7 @@ type syncState struct {
 	retryAt  time.Time           // of the next round; zero for none
 	progress time.Time           // when something was last heard
 	lastSync int64               // the server's time of the last root, in ms; a hint for the server
+	epoch    int64               // the server's history, 0 while it is not known
 	started  int                 // rounds ever
 	waits    []*syncWait
 }

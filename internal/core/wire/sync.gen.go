@@ -101,6 +101,15 @@ func (m *SyncRespRoot) decode(d *decoder) {
 			}
 			seen |= 0x4
 			m.Timestamp = d.timestamp()
+		case "epoch":
+			if seen&0x8 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x8
+			if !d.Nil() {
+				m.Epoch = d.int()
+			}
 		default:
 			d.Skip()
 		}
@@ -115,12 +124,19 @@ func (m *SyncRespRoot) decode(d *decoder) {
 }
 
 func (m *SyncRespRoot) appendTo(dst []byte) []byte {
-	dst = append(dst, "\x83\xa7mapName"...)
+	n := 3
+	n += one(m.Epoch != 0)
+	dst = value.AppendMap(dst, n)
+	dst = append(dst, "\xa7mapName"...)
 	dst = value.AppendStr(dst, m.MapName)
 	dst = append(dst, "\xa8rootHash"...)
 	dst = value.AppendUint(dst, uint64(m.RootHash))
 	dst = append(dst, "\xa9timestamp"...)
 	dst = appendTimestamp(dst, m.Timestamp)
+	if m.Epoch != 0 {
+		dst = append(dst, "\xa5epoch"...)
+		dst = value.AppendInt(dst, m.Epoch)
+	}
 	return dst
 }
 

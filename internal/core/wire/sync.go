@@ -18,6 +18,10 @@ type SyncRespRoot struct {
 	MapName   string        `wire:"mapName"`
 	RootHash  uint32        `wire:"rootHash"`
 	Timestamp hlc.Timestamp `wire:"timestamp"`
+
+	// Epoch is the server's history: another one than before means that it was
+	// restored, and that it may lack what the client has seen acknowledged.
+	Epoch int64 `wire:"epoch,omitempty"`
 }
 
 // MerkleReqBucket asks for the node of the tree at a path of hex digits.

@@ -100,7 +100,7 @@ const (
 )
 
 // schemaFingerprint is that of the structs from which this was generated.
-const schemaFingerprint = "49653bc7fa5b282c"
+const schemaFingerprint = "cba5a1def21c930d"
 
 var typeInfos = [...]typeInfo{
 	TypeAuthRequired:               {"AUTH_REQUIRED", ServerToClient},

@@ -63,6 +63,7 @@ type Engine struct {
 	store backing.Store
 	feed  *feed.Feed
 	kinds *records.Kinds
+	epoch uint32
 	lanes []*lane.Lane
 
 	Credit *Credit
@@ -104,6 +105,10 @@ func (e *Engine) Actors() []*lane.Lane { return e.lanes }
 
 // Clock is the node's hybrid logical clock.
 func (e *Engine) Clock() *lane.Clock { return e.clock }
+
+// Epoch is the history that the node continues. A restore from a backup begins
+// another, greater one; it is 1 or more and does not change while the node runs.
+func (e *Engine) Epoch() uint32 { return max(e.epoch, 1) }
 
 // Kinds tells what each map holds.
 func (e *Engine) Kinds() *records.Kinds { return e.kinds }
@@ -151,6 +156,7 @@ func (l *loader) load(all []*records.Replica, whole bool) error {
 		return fmt.Errorf("read the mark of the store: %w", err)
 	}
 	for id, pos := range mark.Partitions {
+		e.epoch = max(e.epoch, pos.Epoch)
 		if r := all[id]; r != nil {
 			r.Advance(pos.Epoch, pos.Seq)
 		}

@@ -75,7 +75,7 @@ func (s *Service) begin(c *service.Caller, mapName string, kind change.Kind) err
 			c.Send(&wire.ORMapSyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now})
 			return
 		}
-		c.Send(&wire.SyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now})
+		c.Send(&wire.SyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now, Epoch: int64(s.engine.Epoch())})
 	})
 	return nil
 }

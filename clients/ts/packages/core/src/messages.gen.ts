@@ -1001,6 +1001,8 @@ export interface SyncRespRoot {
     readonly mapName: string;
     readonly rootHash: number;
     readonly timestamp: Timestamp;
+    /** Epoch is the server's history: another one than before means that it was restored, and that it may lack what the client has seen acknowledged. */
+    readonly epoch?: number;
   };
 }
 
