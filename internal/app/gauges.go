@@ -40,5 +40,21 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 		})
 		reg.MustRegister(newConsumerMetrics(files))
 	}
+	keeping := n.Engine.Keeping()
+	counter("topgun_expired_total", "Records and tags whose time was over.", func() float64 {
+		expired, _, _ := keeping.Counts()
+		return float64(expired)
+	})
+	counter("topgun_tombstones_reclaimed_total", "Tombstones forgotten.", func() float64 {
+		_, reclaimed, _ := keeping.Counts()
+		return float64(reclaimed)
+	})
+	counter("topgun_stale_writes_total", "Writes refused because they were older than what the server remembers of deletions.", func() float64 {
+		_, _, stale := keeping.Counts()
+		return float64(stale)
+	})
+	gauge("topgun_horizon_seconds", "Time since the Unix epoch before which deletions may be forgotten; 0 while none is.", func() float64 {
+		return float64(keeping.Horizon()) / 1000
+	})
 	gauge("topgun_store_disk_bytes", "Disk space taken by the store.", func() float64 { return float64(store.Stats().DiskBytes) })
 }

@@ -111,6 +111,7 @@ func (n *Node) Actors() []actor.Actor {
 func (n *Node) Sweep() {
 	n.maps.Sweep()
 	n.queries.Sweep()
+	n.Engine.Sweep(0)
 	n.Host.Sweep()
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/app/config"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/service"
 	"github.com/topgunbuild/topgun-go/internal/service/auth"
 	"github.com/topgunbuild/topgun-go/internal/session"
@@ -80,7 +81,7 @@ func nodeOptions(cfg config.Config, id string, port int) NodeOptions {
 	return NodeOptions{
 		ID:         id,
 		Endpoint:   "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws",
-		Engine:     engine.Options{MaxLogBytes: cfg.Storage.ChangeLogBytes},
+		Engine:     engine.Options{MaxLogBytes: cfg.Storage.ChangeLogBytes, Lifetimes: lifetimes(cfg.Lifetimes)},
 		Checkpoint: engine.CheckpointOptions{Every: cfg.Storage.CheckpointInterval, LogBytes: cfg.Storage.ChangeLogBytes / 4},
 		Limits:     service.Limits{KeyBytes: cfg.Limits.KeyBytes, ValueBytes: cfg.Limits.ValueBytes},
 		Session: session.Options{
@@ -91,6 +92,20 @@ func nodeOptions(cfg config.Config, id string, port int) NodeOptions {
 		},
 		Tokens: tokens(cfg.Auth),
 	}
+}
+
+func lifetimes(cfg config.Lifetimes) records.Lifetimes {
+	l := records.Lifetimes{
+		MaxIdle:    []records.MapSpan{{Map: auth.DeviceMap, Span: cfg.Devices}},
+		Tombstones: cfg.Tombstones,
+	}
+	for _, s := range cfg.TTL {
+		l.TTL = append(l.TTL, records.MapSpan(s))
+	}
+	for _, s := range cfg.MaxIdle {
+		l.MaxIdle = append(l.MaxIdle, records.MapSpan(s))
+	}
+	return l
 }
 
 func tokens(cfg config.Auth) auth.Tokens {

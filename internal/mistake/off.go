@@ -30,4 +30,14 @@ const (
 
 	// EmitAgain treats a re-delivered write as a new one (law 4).
 	EmitAgain = false
+
+	// LoseDeletion drops the key that is removed and leaves no tombstone (law 6).
+	LoseDeletion = false
+
+	// TieByArrival lets the later arrival win between two writes of the same
+	// millisecond and counter (law 5).
+	TieByArrival = false
+
+	// NoHorizon forgets deletions without refusing what is older (law 6).
+	NoHorizon = false
 )

@@ -16,4 +16,8 @@ var (
 	ArrivalWins       = name == "arrival-wins"
 	SkipReplay        = name == "skip-replay"
 	EmitAgain         = name == "emit-again"
+
+	LoseDeletion = name == "lose-deletion"
+	TieByArrival = name == "tie-by-arrival"
+	NoHorizon    = name == "no-horizon"
 )

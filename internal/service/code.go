@@ -18,6 +18,7 @@ var codes = []struct {
 }{
 	{policy.ErrDenied, wire.CodeForbidden},
 	{records.ErrKind, wire.CodeMapTypeMismatch},
+	{records.ErrStale, wire.CodeStaleWrite},
 	{records.ErrTooLarge, wire.CodeTooLarge},
 	{records.ErrInvalid, wire.CodeInvalidField},
 	{records.ErrBusy, wire.CodeUnavailable},

@@ -12,6 +12,12 @@ func (l *loader) check(c *Config) {
 			Message: "embedded storage needs a directory: set --data-dir or TOPGUN_DATA_DIR, or choose --storage null to keep nothing",
 		})
 	}
+	if d, t := c.Lifetimes.Devices, c.Lifetimes.Tombstones; d < t && !l.refused("device-retention") && !l.refused("tombstone-retention") {
+		l.refuse(Problem{
+			Option: "device-retention", Value: formatSpan(d), Source: l.source("device-retention"),
+			Message: fmt.Sprintf("allowed is at least tombstone-retention, which is %s (%s)", formatSpan(t), l.source("tombstone-retention")),
+		})
+	}
 	l.atMost("max-value-bytes", c.Limits.ValueBytes, "max-message-bytes", c.Limits.MessageBytes)
 	l.atMost("max-key-bytes", c.Limits.KeyBytes, "max-message-bytes", c.Limits.MessageBytes)
 	l.atMost("max-message-bytes", c.Limits.MessageBytes, "outbox-bytes", c.Limits.OutboxBytes)

@@ -13,11 +13,12 @@ type Config struct {
 	// the server makes one and, with embedded storage, keeps it.
 	NodeID string
 
-	Listen  Listen
-	Auth    Auth
-	Storage Storage
-	Limits  Limits
-	Log     Log
+	Listen    Listen
+	Auth      Auth
+	Storage   Storage
+	Lifetimes Lifetimes
+	Limits    Limits
+	Log       Log
 
 	// ShutdownTimeout bounds draining and flushing after the first stop signal.
 	ShutdownTimeout time.Duration

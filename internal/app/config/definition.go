@@ -12,8 +12,10 @@ const (
 	groupListen  = "Listening"
 	groupAuth    = "Authentication"
 	groupStorage = "Storage"
-	groupLimits  = "Limits"
-	groupLog     = "Logging"
+
+	groupLifetimes = "Lifetimes"
+	groupLimits    = "Limits"
+	groupLog       = "Logging"
 )
 
 // Bounds that keep a slip of the finger from becoming an outage.
@@ -31,6 +33,7 @@ func define(c *Config, file *string) []Option {
 		defineListen(&c.Listen),
 		defineAuth(&c.Auth),
 		defineStorage(&c.Storage),
+		defineLifetimes(&c.Lifetimes),
 		defineLimits(&c.Limits),
 		defineLog(&c.Log),
 	)

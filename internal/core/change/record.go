@@ -33,6 +33,7 @@ const (
 	KindOR      Kind = 2 // observed-remove set; state: crdt.ORState
 	KindCounter Kind = 3 // PN counter; state: crdt.CounterState
 	KindRestamp Kind = 4 // memory of a re-stamped write; state: see package records
+	KindHorizon Kind = 5 // a partition's age horizon; state: see package records
 )
 
 // String is the kind's name in messages to people.
@@ -46,6 +47,8 @@ func (k Kind) String() string {
 		return "PN counter"
 	case KindRestamp:
 		return "re-stamp memory"
+	case KindHorizon:
+		return "age horizon"
 	default:
 		return "no kind"
 	}
@@ -61,6 +64,8 @@ const (
 	Add    Verb = 3 // OR: a record was added under Tag
 	Drop   Verb = 4 // OR: Tag was removed
 	Merge  Verb = 5 // counter: a state was merged
+	Forget Verb = 6 // tombstones were reclaimed; see Record
+	Raise  Verb = 7 // horizon: it moved on
 )
 
 // Origin says through which door a change came in.
@@ -90,8 +95,12 @@ type Author struct {
 //
 // Before and After are states of the kind's encoding. For KindLWW and
 // KindCounter they are the key's whole state; for KindOR they hold what
-// concerns Tag only (see ORDelta), since a key's set may be large. An empty
+// concerns Tag only, since a key's set may be large. An empty
 // Before means that there was none.
+//
+// A Forget has no After: with KindLWW the key is gone, Before was its tombstone;
+// with KindOR the tombstones in Before are gone, and the key with them when it
+// holds nothing else.
 //
 // Record is shared between readers once it is published: nobody modifies it or
 // the bytes it refers to.

@@ -35,6 +35,9 @@ type Options struct {
 	// longer admits no writes until a checkpoint has been made. Default 256 MiB.
 	MaxLogBytes int64
 
+	// Lifetimes say how long records and tombstones are kept.
+	Lifetimes records.Lifetimes
+
 	// Lane holds the choices of each lane.
 	Lane lane.Options
 }
@@ -66,6 +69,9 @@ type Engine struct {
 	epoch uint32
 	lanes []*lane.Lane
 
+	keeping *records.Keeping
+	sweeps  []sweep
+
 	Credit *Credit
 }
 
@@ -78,10 +84,11 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 	e := &Engine{
 		opt: opt.withDefaults(), clock: lane.NewClock(node, wall), log: lg, store: store, feed: fd, kinds: &records.Kinds{},
 	}
+	e.keeping = records.NewKeeping(e.opt.Lifetimes)
 	e.Credit = &Credit{maxOps: e.opt.MaxOps, maxBytes: e.opt.MaxBytes}
 	shared := make([]*records.Shared, e.opt.Lanes)
 	for i := range shared {
-		shared[i] = records.NewShared(e.kinds)
+		shared[i] = records.NewShared(e.kinds, e.keeping)
 	}
 	var all [partition.Count]*records.Replica
 	own := make([][]*records.Replica, e.opt.Lanes)
@@ -97,6 +104,7 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 	for i := range shared {
 		e.lanes = append(e.lanes, lane.New(e.clock, lg, &l, fd, shared[i], own[i], e.opt.Lane))
 	}
+	e.sweeps = make([]sweep, len(e.lanes))
 	return e, nil
 }
 
@@ -112,6 +120,9 @@ func (e *Engine) Epoch() uint32 { return max(e.epoch, 1) }
 
 // Kinds tells what each map holds.
 func (e *Engine) Kinds() *records.Kinds { return e.kinds }
+
+// Keeping tells how far expiry and reclaiming have come.
+func (e *Engine) Keeping() *records.Keeping { return e.keeping }
 
 // Durable reports whether the node keeps anything: whether Durable is a level
 // that can be reached.

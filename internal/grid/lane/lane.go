@@ -352,6 +352,12 @@ func (v *View) Do(op *records.Op) records.Result {
 	return r.Step(v.now, op, &v.fx)
 }
 
+// Sweep ends records whose time is over and reclaims tombstones on the lane; see
+// records.Shared.
+func (v *View) Sweep(confirmed int64, budget int) (more bool) {
+	return v.lane.shared.Sweep(v.now, v.Replica, confirmed, budget, &v.fx)
+}
+
 // Shared is what the lane's replicas have in common.
 func (v *View) Shared() *records.Shared { return v.lane.shared }
 

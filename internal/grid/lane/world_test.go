@@ -146,7 +146,7 @@ func newWorld(t *testing.T, opt lane.Options) *world {
 	w.log = &scriptedLog{w: w, gen: 1, healthy: true}
 	fd := &feed.Feed{}
 	w.inbox = fd.Follow(1<<20, actor.NewBell())
-	shared := records.NewShared(&records.Kinds{})
+	shared := records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}))
 	var own []*records.Replica
 	for id := range partition.Count {
 		own = append(own, records.NewReplica(partition.ID(id), shared))

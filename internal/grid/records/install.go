@@ -31,6 +31,7 @@ func (r *Replica) InstallRow(row backing.Row) error {
 	e.SetPlace(row.Seq, row.Arrival)
 	r.seq = max(r.seq, row.Seq)
 	r.sum(m, t, e, row.State, true)
+	r.installed(m, e, row.State)
 	return nil
 }
 
@@ -44,6 +45,9 @@ func (r *Replica) Advance(epoch uint32, seq uint64) {
 // already covers is skipped, so replay may begin anywhere before the end of the
 // checkpoint.
 func (r *Replica) InstallRecord(c *change.Record) error {
+	if c.Verb == change.Forget {
+		return r.installForget(c)
+	}
 	if err := validate(c.Kind, bytesOf(c.After)); err != nil {
 		return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
 	}
@@ -80,6 +84,7 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 	e.SetPlace(c.Pos.Seq, PackArrival(c.Arrival))
 	r.markDirty(m, e)
 	r.sum(m, t, e, next, !known)
+	r.installed(m, e, next)
 	return nil
 }
 
@@ -97,7 +102,7 @@ func (r *Replica) after(c *change.Record, old string) ([]byte, error) {
 
 // sum brings the Merkle tree up to an installed entry and its state.
 func (r *Replica) sum(m *Map, t *record.Table, e record.Entry, state []byte, isNew bool) {
-	if m.Kind == change.KindRestamp {
+	if !m.hashed() {
 		return
 	}
 	if isNew {
@@ -113,7 +118,7 @@ func (r *Replica) sum(m *Map, t *record.Table, e record.Entry, state []byte, isN
 // Drop forgets everything the replica holds, and takes it out of the trees.
 func (r *Replica) Drop() {
 	for m, t := range r.tables {
-		if m.Kind != change.KindRestamp {
+		if m.hashed() {
 			m.settle()
 			t.Ascend(record.Cursor{}, ^uint32(0), func(e record.Entry) bool {
 				m.tree.Update(e.Hash(), e.Sum(), 0, -1)
@@ -124,7 +129,7 @@ func (r *Replica) Drop() {
 	}
 	clear(r.tables)
 	r.dirty, r.dirtyKeys = nil, nil
-	r.seq = 0
+	r.seq, r.horizon = 0, 0
 	r.loads++
 }
 
@@ -150,6 +155,9 @@ func validate(kind change.Kind, state []byte) error {
 		return crdt.CounterState(s).Validate()
 	case change.KindRestamp:
 		_, _, err := parseRestamp(s)
+		return err
+	case change.KindHorizon:
+		_, err := parseHorizon(s)
 		return err
 	default:
 		return fmt.Errorf("%w: unknown kind %d", crdt.ErrCorrupt, kind)

@@ -16,6 +16,7 @@ var (
 	ErrKind     = errors.New("records: the map holds another kind of data")
 	ErrTooLarge = errors.New("records: the key's state would become too large")
 	ErrInvalid  = errors.New("records: the operation cannot be carried out")
+	ErrStale    = errors.New("records: the write is older than the deletions that are remembered, and what it writes is not there")
 
 	ErrBusy = errors.New("records: too many timestamps ahead of the clock are remembered")
 )

@@ -13,6 +13,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
@@ -20,6 +21,8 @@ import (
 type disk struct {
 	rows map[backing.Key]backing.Row
 	mark int // records of the node's log before the last whole checkpoint
+
+	reached [replicaCount]uint64 // the positions of the replicas there
 }
 
 func newDisk() *disk { return &disk{rows: map[backing.Key]backing.Row{}} }
@@ -39,6 +42,9 @@ func (d *disk) write(rows []backing.Write) {
 func load(t failer, d *disk, log []change.Record) *node {
 	t.Helper()
 	n := newNode()
+	for i, r := range n.replicas {
+		r.Advance(1, d.reached[i])
+	}
 	for _, row := range d.rows {
 		if err := n.replicas[row.Partition].InstallRow(row); err != nil {
 			t.Fatalf("install %v: %v", row.Key, err)
@@ -81,15 +87,21 @@ func TestReplayGivesTheState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := newNode(), newDisk()
 		left := [replicaCount]int{} // of the checkpoint under way, by replica
-		begun := 0
+		begun, reached := 0, [replicaCount]uint64{}
 		for range rapid.IntRange(1, 50).Draw(t, "actions") {
 			n.sys += rapid.SampledFrom([]int64{0, 1, 20_000}).Draw(t, "time")
-			if rapid.IntRange(0, 4).Draw(t, "action") > 0 {
+			switch rapid.IntRange(0, 5).Draw(t, "action") {
+			case 0:
+			case 1:
+				n.sweep(n.sys-rapid.Int64Range(0, 30_000).Draw(t, "confirmed"), rapid.IntRange(1, 20).Draw(t, "budget"))
+				continue
+			default:
 				n.step(drawOp(t, n.sys))
 				continue
 			}
 			if left == [replicaCount]int{} {
 				d.mark, begun = begun, len(n.log)
+				d.reached, reached = reached, n.seqs()
 				for i, r := range n.replicas {
 					left[i] = r.Dirty()
 				}
@@ -100,7 +112,7 @@ func TestReplayGivesTheState(t *testing.T) {
 			left[i] -= c
 		}
 		if left == [replicaCount]int{} {
-			d.mark = begun
+			d.mark, d.reached = begun, reached
 		}
 		from := rapid.IntRange(0, d.mark).Draw(t, "from")
 		copied := load(t, d, n.log[from:])
@@ -121,6 +133,15 @@ func TestReplayGivesTheState(t *testing.T) {
 			}
 		}
 		same(t, n, copied)
+
+		// What was put down for later is put down again.
+		n.sys += 1 << 30
+		copied.sys = n.sys
+		n.sweep(n.sys, 1000)
+		copied.sweep(n.sys, 1000)
+		if a, b := n.text(t), copied.text(t); !slices.Equal(a, b) {
+			t.Fatalf("after a long time the node holds\n%v\nthe other one\n%v", a, b)
+		}
 	})
 }
 
@@ -202,7 +223,7 @@ func TestAKeyThatChangesAgainQueuesUpAnew(t *testing.T) {
 	// Three keys of one replica.
 	var keys []string
 	for i := 0; len(keys) < 3; i++ {
-		if key := fmt.Sprint("k", i); hash.Key(key)%replicaCount == 0 {
+		if key := fmt.Sprint("k", i); partition.Of(hash.Key(key))%replicaCount == 0 {
 			keys = append(keys, key)
 		}
 	}
@@ -279,7 +300,7 @@ func TestDamagedStatesAreRefused(t *testing.T) {
 		"an LWW record as counter": {Key: key, Kind: uint8(change.KindCounter), State: good},
 		"a re-stamp memory":        {Key: key, Kind: uint8(change.KindRestamp), State: []byte("short")},
 	} {
-		r := NewReplica(0, NewShared(&Kinds{}))
+		r := NewReplica(0, NewShared(&Kinds{}, NewKeeping(Lifetimes{})))
 		if err := r.InstallRow(row); !errors.Is(err, crdt.ErrCorrupt) {
 			t.Errorf("%s as a row: %v", name, err)
 		}

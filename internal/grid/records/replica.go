@@ -27,6 +27,9 @@ type Replica struct {
 	dirty  []dirtyRef
 	loads  int
 
+	// horizon is the time before which tombstones may be gone; see reclaim.go.
+	horizon int64
+
 	// dirtyKeys are the keys of those in dirty that are named by their key.
 	dirtyKeys []dirtyKey
 
@@ -112,6 +115,9 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 		// if by less; the new timestamp is later than that.
 		original, ts = ts, now.Stamp(latest(fx.Seen, before))
 	}
+	if !known && r.tooOld(ts.Millis) {
+		return Result{Status: Refused, Err: ErrStale}
+	}
 	if !accepts(before, ts) {
 		return Result{Status: Unchanged}
 	}
@@ -124,12 +130,17 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 		return Result{Status: Refused, Err: ErrBusy}
 	}
 	fx.saw(ts)
-	r.scratch = crdt.AppendLWW(r.scratch[:0], crdt.LWW{Value: op.Value, TS: ts, TTL: op.TTL})
+	rec := crdt.LWW{Value: op.Value, TS: ts, TTL: op.TTL}
+	r.scratch = crdt.AppendLWW(r.scratch[:0], rec)
 	c := r.record(now, m, op, before, stringOf(r.scratch))
 	c.Original = original
 	e = r.put(m, t, op, e, known, r.scratch, now)
 	m.setSum(e, crdt.LWWHash(op.Key, ts))
+	r.scheduleLWW(m, op.Hash, rec, e.Arrival())
 	fx.Log = append(fx.Log, c)
+	if mistake.LoseDeletion && op.Verb == change.Remove {
+		r.leave(m, t, e, nil, r.seq)
+	}
 	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: c.After}
 }
 
@@ -141,8 +152,13 @@ func accepts(stored string, ts hlc.Timestamp) bool {
 	case c == 0:
 		return mistake.EmitAgain
 	default:
-		return mistake.ArrivalWins
+		return mistake.ArrivalWins || mistake.TieByArrival && tie(stored, ts)
 	}
+}
+
+func tie(stored string, ts hlc.Timestamp) bool {
+	rec, err := crdt.ParseLWW(stored)
+	return err == nil && rec.TS.Millis == ts.Millis && rec.TS.Counter == ts.Counter
 }
 
 // latest is the later of a timestamp and that of a stored state.
@@ -183,6 +199,9 @@ func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Re
 	if !changed {
 		return Result{Status: Unchanged}
 	}
+	if prev.Tag == "" && r.tooOldTag(op.Tag, op.TS.Millis) {
+		return Result{Status: Refused, Err: ErrStale}
+	}
 	if len(next) > maxState {
 		return Result{Status: Refused, Err: ErrTooLarge}
 	}
@@ -195,6 +214,7 @@ func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Re
 	}
 	fx.Log = append(fx.Log, r.record(now, m, op, before, r.orDelta(rec)))
 	e = r.put(m, t, op, e, known, next, now)
+	r.shared.ends.add(m.end(op.TS.Millis, op.TTL, e.Arrival()), slot{m.number, op.Hash})
 	m.touch(t, e)
 	return Result{Status: Applied}
 }
@@ -210,6 +230,9 @@ func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) R
 	r.scratch = next
 	if !changed || !live && mistake.LoseTombstone {
 		return Result{Status: Unchanged}
+	}
+	if !live && r.tooOldTag(op.Tag, never) {
+		return Result{Status: Refused, Err: ErrStale}
 	}
 	if len(next) > maxState {
 		return Result{Status: Refused, Err: ErrTooLarge}
@@ -230,6 +253,7 @@ func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) R
 	r.delta = delta
 	fx.Log = append(fx.Log, r.record(now, m, op, before, stringOf(delta)))
 	e = r.put(m, t, op, e, known, next, now)
+	r.scheduleDeath(m, op.Hash, op.Tag, now.Arrival.Millis)
 	m.touch(t, e)
 	return Result{Status: Applied}
 }
@@ -275,7 +299,7 @@ func (r *Replica) put(m *Map, t *record.Table, op *Op, e record.Entry, known boo
 		e = t.Update(e, state)
 	} else {
 		e = t.Put(op.Hash, op.Key, state)
-		if m.Kind != change.KindRestamp {
+		if m.hashed() {
 			m.tree.Update(op.Hash, 0, 0, 1)
 		}
 	}

@@ -19,6 +19,9 @@ const CounterMap = ReservedPrefix + "counters"
 // RestampMap holds, in each partition, the memory of re-stamped writes.
 const RestampMap = ReservedPrefix + "restamps"
 
+// HorizonMap holds the age horizon of each partition.
+const HorizonMap = ReservedPrefix + "horizons"
+
 // Reserved reports whether a map name belongs to the server.
 func Reserved(name string) bool {
 	if len(name) < len("_topgun_") || name[0] != '_' {
@@ -63,11 +66,16 @@ type Shared struct {
 	maps  map[string]*Map
 	list  []*Map // by number
 	pool  *record.Pool
+
+	keeping *Keeping
+	ends    agenda // of records
+	deaths  deaths // of tombstones
+	keys    []string
 }
 
 // NewShared makes the shared state of one lane.
-func NewShared(kinds *Kinds) *Shared {
-	return &Shared{Kinds: kinds, maps: map[string]*Map{}, pool: record.NewPool()}
+func NewShared(kinds *Kinds, keeping *Keeping) *Shared {
+	return &Shared{Kinds: kinds, maps: map[string]*Map{}, pool: record.NewPool(), keeping: keeping}
 }
 
 // Map is one map as one lane sees it.
@@ -81,7 +89,12 @@ type Map struct {
 	// are in it with an earlier hash.
 	tree  merkle.Tree
 	stale []staleKey
+
+	ttl, maxIdle int64 // in milliseconds, 0 for none
 }
+
+// hashed reports whether the map's keys are in a tree.
+func (m *Map) hashed() bool { return m.Kind != change.KindRestamp && m.Kind != change.KindHorizon }
 
 // staleKey names an entry whose hash has to be computed again. The key is not
 // there when it was the only one with its hash.
@@ -112,7 +125,11 @@ func (s *Shared) open(name string, kind change.Kind) (*Map, error) {
 	if s.Kinds.Fix(name, kind) != kind {
 		return nil, ErrKind
 	}
-	m := &Map{Name: strings.Clone(name), Kind: kind, number: uint32(len(s.list))}
+	l := &s.keeping.lifetimes
+	m := &Map{
+		Name: strings.Clone(name), Kind: kind, number: uint32(len(s.list)),
+		ttl: spanOf(l.TTL, name), maxIdle: spanOf(l.MaxIdle, name),
+	}
 	s.maps[m.Name] = m
 	s.list = append(s.list, m)
 	return m, nil

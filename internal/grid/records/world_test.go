@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -27,6 +28,9 @@ const (
 
 var histKeys = []string{"a", "b", "c", "ключ", ""}
 
+// histTags are tags that tell their time and one that does not.
+var histTags = []string{at(0, "x").String(), at(-30_000, "y").String(), "t"}
+
 // began is when every history begins.
 const began = 1_767_225_600_000
 
@@ -39,19 +43,35 @@ type node struct {
 	log      []change.Record // everything that was ever logged
 }
 
+// lives are the lifetimes of every history: tombstones live for 40 seconds, and
+// some maps have rules.
+var lives = Lifetimes{
+	Tombstones: 40 * time.Second,
+	TTL:        []MapSpan{{"short*", time.Second}, {"*", time.Hour}},
+	MaxIdle:    []MapSpan{{"idle", time.Second}, {"__topgun_devices", time.Second}},
+}
+
+// sweep ends and reclaims.
+func (n *node) sweep(confirmed int64, budget int) (log []change.Record, more bool) {
+	var fx Effects
+	more = n.shared.Sweep(n.now(), func(id partition.ID) *Replica { return n.replicas[id%replicaCount] }, confirmed, budget, &fx)
+	n.log = append(n.log, fx.Log...)
+	return fx.Log, more
+}
+
 // replicaCount is how many partitions a node has; a key belongs to the one of
 // its hash.
 const replicaCount = 3
 
 func newNode() *node {
-	n := &node{sys: began, clock: hlc.NewClock("server"), shared: NewShared(&Kinds{})}
+	n := &node{sys: began, clock: hlc.NewClock("server"), shared: NewShared(&Kinds{}, NewKeeping(lives))}
 	for id := range replicaCount {
 		n.replicas = append(n.replicas, NewReplica(partition.ID(id), n.shared))
 	}
 	return n
 }
 
-func (n *node) replica(h uint32) *Replica { return n.replicas[h%replicaCount] }
+func (n *node) replica(h uint32) *Replica { return n.replicas[partition.Of(h)%replicaCount] }
 
 func (n *node) now() Time {
 	return Time{Arrival: n.clock.Now(n.sys), Sys: n.sys, Stamp: func(seen hlc.Timestamp) hlc.Timestamp {
@@ -133,7 +153,7 @@ func (n *node) rebuilt(m *Map) *merkle.Tree {
 func (n *node) checkTrees(t failer) {
 	t.Helper()
 	for _, m := range n.shared.maps {
-		if m.Kind == change.KindRestamp {
+		if !m.hashed() {
 			continue
 		}
 		got, want := m.Tree(), n.rebuilt(m)
@@ -260,11 +280,11 @@ func drawOp(t *rapid.T, sys int64) Op {
 	case 4:
 		return remove(key, hlc.Timestamp{})
 	case 5, 6:
-		o := add(key, ts, rapid.SampledFrom([]string{"t1", "t2", "t3"}).Draw(t, "tag"), v)
+		o := add(key, ts, rapid.SampledFrom(histTags).Draw(t, "tag"), v)
 		o.HasTTL = rapid.Bool().Draw(t, "hasTTL")
 		return o
 	case 7, 8:
-		return drop(key, rapid.SampledFrom([]string{"t1", "t2", "t3"}).Draw(t, "tag"))
+		return drop(key, rapid.SampledFrom(histTags).Draw(t, "tag"))
 	default:
 		return count(t, key, who, float64(rapid.IntRange(0, 4).Draw(t, "pos")), float64(rapid.IntRange(0, 4).Draw(t, "neg")))
 	}

@@ -123,7 +123,8 @@ func (q *standing) concerned(c *change.Record, now int64) bool {
 	if q.plan.match == nil {
 		return true
 	}
-	return c.Kind == change.KindLWW && (q.plan.matches(c.Key, c.After, now) || q.plan.matches(c.Key, c.Before, now))
+	// What was there before may be over by now: that is why it changes.
+	return c.Kind == change.KindLWW && (q.plan.matches(c.Key, c.After, now) || q.plan.matches(c.Key, c.Before, 0))
 }
 
 // event is the SERVER_EVENT of a change; nil for kinds that have none.
