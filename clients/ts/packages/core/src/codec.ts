@@ -43,9 +43,15 @@ const utf16 = new TextDecoder('utf-8', { ignoreBOM: true });
  * Uint8Array, functions, symbols, bigints beyond 64 bits) is refused with a CodecError.
  */
 export function encode(v: unknown): Uint8Array {
-  const w = new Writer();
-  w.value(v, 0);
-  return w.bytes.slice(0, w.at);
+  return new Writer(false).all(v);
+}
+
+/**
+ * Encodes a value in its normal form, which all equal values share and no others: names in UTF-16 order, whole numbers
+ * as integers as far as they have 64 bits.
+ */
+export function encodeNormal(v: unknown): Uint8Array {
+  return new Writer(true).all(v);
 }
 
 class Writer {
@@ -54,6 +60,13 @@ class Writer {
   #view = new DataView(this.bytes.buffer);
   readonly #path: (string | number)[] = [];
 
+  constructor(private readonly normal: boolean) {}
+
+  all(v: unknown): Uint8Array {
+    this.value(v, 0);
+    return this.bytes.slice(0, this.at);
+  }
+
   value(v: unknown, depth: number): void {
     switch (typeof v) {
       case 'undefined':
@@ -61,7 +74,9 @@ class Writer {
       case 'boolean':
         return this.#byte(v ? 0xc3 : 0xc2);
       case 'number':
-        return Number.isInteger(v) && Math.abs(v) <= exact ? this.#int(v) : this.#float(v);
+        if (!Number.isInteger(v)) return this.#float(v);
+        if (Math.abs(v) <= exact) return this.#int(v);
+        return this.normal && v >= -(2 ** 63) && v < 2 ** 64 ? this.#bigint(BigInt(v), depth) : this.#float(v);
       case 'bigint':
         return this.#bigint(v, depth);
       case 'string':
@@ -175,6 +190,7 @@ class Writer {
     } else if (tag === 'Object') {
       const fields = v as Record<string, unknown>;
       const names = Object.keys(fields).filter((n) => fields[n] !== undefined);
+      if (this.normal) names.sort();
       this.#header(names.length, 16, 0x80, 0, 0xde);
       for (const n of names) {
         this.#string(n);

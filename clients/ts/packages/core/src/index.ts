@@ -23,5 +23,6 @@ export type * as messages from './messages.gen.js';
 export type { ClientMessage, ServerMessage } from './messages.gen.js';
 export { ORMap, orHash, orText } from './or.js';
 export { isExpired, isLWWRecord, isORRecord, type LWWRecord, type ORRecord } from './record.js';
+export * from './query/index.js';
 export { compareText, compareUnits, isWellFormed } from './text.js';
 export { Ext, equal, isFields, type Value } from './value.js';
