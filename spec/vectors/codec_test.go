@@ -175,7 +175,8 @@ func sortedFields(m map[string]any) fields {
 	slices.SortFunc(out, func(a, b struct {
 		name string
 		v    any
-	}) int {
+	},
+	) int {
 		return slices.Compare(utf16.Encode([]rune(a.name)), utf16.Encode([]rune(b.name)))
 	})
 	return out

@@ -123,8 +123,12 @@ class Writer {
       const at = this.#grow(4);
       this.#view.setUint32(at, n);
     } else if (n >= -32 && n < 128) this.#byte(n);
-    else if (n >= 0) this.#sized(n < 0x100 ? 0xcc : n < 0x10000 ? 0xcd : 0xce, n < 0x100 ? 1 : n < 0x10000 ? 2 : 4, n);
-    else this.#sized(n >= -0x80 ? 0xd0 : n >= -0x8000 ? 0xd1 : 0xd2, n >= -0x80 ? 1 : n >= -0x8000 ? 2 : 4, n);
+    else {
+      // How often the shortest form doubles: 0, 1 or 2 times.
+      const bits = n < 0 ? -n - 1 : n >>> 1;
+      const doubled = Number(bits >= 0x80) + Number(bits >= 0x8000);
+      this.#sized((n < 0 ? 0xd0 : 0xcc) + doubled, 1 << doubled, n);
+    }
   }
 
   #float(n: number): void {
@@ -253,58 +257,26 @@ class Reader {
     if (lead < 0x90) return this.#map(lead & 15, depth);
     if (lead < 0xa0) return this.#array(lead & 15, depth);
     if (lead < 0xc0) return this.#string(lead & 31);
-    const size = 1 << (lead & 3);
-    switch (lead) {
-      case 0xc0:
-        return null;
-      case 0xc2:
-        return false;
-      case 0xc3:
-        return true;
-      case 0xc4:
-      case 0xc5:
-      case 0xc6:
-        return this.#data(this.#uint(size));
-      case 0xc7:
-      case 0xc8:
-      case 0xc9:
-        return this.#ext(this.#uint(1 << (lead - 0xc7)));
-      case 0xca:
-        return this.#view.getFloat32(this.#skip(4));
-      case 0xcb:
-        return this.#view.getFloat64(this.#skip(8));
-      case 0xcc:
-      case 0xcd:
-      case 0xce:
-        return this.#uint(size);
-      case 0xcf:
-        return plain(this.#view.getBigUint64(this.#skip(8)));
-      case 0xd0:
-        return this.#view.getInt8(this.#skip(1));
-      case 0xd1:
-        return this.#view.getInt16(this.#skip(2));
-      case 0xd2:
-        return this.#view.getInt32(this.#skip(4));
-      case 0xd3:
-        return plain(this.#view.getBigInt64(this.#skip(8)));
-      case 0xd4:
-      case 0xd5:
-      case 0xd6:
-      case 0xd7:
-      case 0xd8:
-        return this.#ext(1 << (lead - 0xd4));
-      case 0xd9:
-      case 0xda:
-      case 0xdb:
-        return this.#string(this.#uint(1 << (lead - 0xd9)));
-      case 0xdc:
-      case 0xdd:
-        return this.#array(this.#uint(lead === 0xdc ? 2 : 4), depth);
-      case 0xde:
-      case 0xdf:
-        return this.#map(this.#uint(lead === 0xde ? 2 : 4), depth);
+    if (lead < 0xc4) {
+      if (lead === 0xc1) throw new CodecError('FORMAT', 'no value starts with the byte c1');
+      return lead === 0xc0 ? null : lead === 0xc3;
     }
-    throw new CodecError('FORMAT', `no value starts with byte ${lead}`);
+    // What is left comes in families, each with its sizes in ascending order.
+    if (lead < 0xc7) return this.#data(this.#uint(1 << (lead - 0xc4)));
+    if (lead < 0xca) return this.#ext(this.#uint(1 << (lead - 0xc7)));
+    if (lead === 0xca) return this.#view.getFloat32(this.#skip(4));
+    if (lead === 0xcb) return this.#view.getFloat64(this.#skip(8));
+    if (lead < 0xcf) return this.#uint(1 << (lead - 0xcc));
+    if (lead === 0xcf || lead === 0xd3) return this.#long(lead === 0xd3);
+    if (lead < 0xd3) {
+      const size = 1 << (lead - 0xd0);
+      const spare = 32 - 8 * size;
+      return (this.#uint(size) << spare) >> spare;
+    }
+    if (lead < 0xd9) return this.#ext(1 << (lead - 0xd4));
+    if (lead < 0xdc) return this.#string(this.#uint(1 << (lead - 0xd9)));
+    if (lead < 0xde) return this.#array(this.#uint(2 << (lead - 0xdc)), depth);
+    return this.#map(this.#uint(2 << (lead - 0xde)), depth);
   }
 
   /** Moves over n bytes and returns where they began. */
@@ -317,8 +289,18 @@ class Reader {
 
   /** An unsigned number of 1, 2 or 4 bytes. */
   #uint(size: number): number {
-    const at = this.#skip(size);
-    return size === 1 ? this.bytes[at]! : size === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+    let n = 0;
+    for (let at = this.#skip(size); at < this.at; at++) n = n * 0x100 + this.bytes[at]!;
+    return n;
+  }
+
+  /** An integer of 8 bytes. */
+  #long(signed: boolean): number | bigint {
+    const at = this.#skip(8);
+    const n = (signed ? this.#view.getInt32(at) : this.#view.getUint32(at)) * word + this.#view.getUint32(at + 4);
+    if (Math.abs(n) < exact) return n;
+    const big = signed ? this.#view.getBigInt64(at) : this.#view.getBigUint64(at);
+    return big >= -exact && big <= exact ? n : big;
   }
 
   #data(n: number): Uint8Array {
@@ -370,8 +352,4 @@ class Reader {
     }
     return out;
   }
-}
-
-function plain(n: bigint): number | bigint {
-  return n >= -exact && n <= exact ? Number(n) : n;
 }

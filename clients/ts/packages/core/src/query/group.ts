@@ -3,11 +3,15 @@ import { compareText } from '../text.js';
 import { equal, type Value } from '../value.js';
 import { compareValues } from './order.js';
 import { lookup } from './path.js';
-import type { Aggregation, Row } from './query.js';
+import type { Aggregation, Grouping, Row } from './query.js';
 import { Sum } from './sum.js';
 
-/** Rows grouped by the values of fields, with their aggregates, kept as rows come and go. */
-export class Groups {
+/** Groups rows by the values of fields and aggregates them; handed to plan where queries may be grouped. */
+export function groupRows(by: readonly string[], aggregations: readonly Aggregation[]): Grouping {
+  return new Groups(by, aggregations);
+}
+
+class Groups implements Grouping {
   readonly #groups = new Map<string, Group>();
 
   constructor(
@@ -15,7 +19,6 @@ export class Groups {
     private readonly aggregations: readonly Aggregation[],
   ) {}
 
-  /** Adds a row, or takes out one that was added. */
   put(row: Row, sign: 1 | -1): void {
     const values = this.by.map((f) => lookup(row.value, f) ?? null);
     const id = canonical(values);
@@ -28,10 +31,6 @@ export class Groups {
     if (!group.rows.size) this.#groups.delete(id);
   }
 
-  /**
-   * One row a group. Its key is the text of the values that it is grouped by, in another form where two groups would
-   * read alike, and rows are in the order of keys. A group that is as it was is the same object.
-   */
   rows(): Row[] {
     const called = new Map<string, number>();
     for (const { name } of this.#groups.values()) called.set(name, (called.get(name) ?? 0) + 1);

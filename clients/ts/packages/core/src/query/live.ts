@@ -1,8 +1,6 @@
 import { equal, type Value } from '../value.js';
 import { lookup } from './path.js';
-import { comparePlaced, plan as planOf, type Placed, type Plan, type Query, type Row } from './query.js';
-import type { Environment } from './predicate.js';
-import type { Groups } from './group.js';
+import { comparePlaced, plan as planOf, type Environment, type Grouping, type Placed, type Plan, type Query, type Row } from './query.js';
 
 /** A row that is wanted: where it is, and what of it is shown. */
 interface Held extends Placed {
@@ -20,7 +18,7 @@ export class LiveRows {
   readonly #byKey = new Map<string, Held>();
   /** All rows that are wanted, in order, also those beyond the limit; empty for groups. */
   #all: Held[] = [];
-  #groups: Groups | undefined;
+  #groups: Grouping | undefined;
   /** What rows last gave, and whether it is out of date. */
   #rows: readonly Row[] = [];
   #stale = false;

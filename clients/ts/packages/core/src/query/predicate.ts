@@ -53,9 +53,6 @@ export const keyAttribute = '_key';
 
 const maxNodes = 1024;
 const maxLevels = 64;
-const maxList = 10_000;
-const maxNeedles = 1024;
-const maxPattern = 1024;
 
 /** What conditions need besides themselves. */
 export interface Environment {
@@ -199,54 +196,34 @@ function text(v: unknown, path: string): string {
   return v;
 }
 
+/** The sizes that right sides may have: of lists their elements, of patterns their bytes. */
+const maxSizes: { readonly [op: string]: number } = { in: 10_000, containsAll: 1024, containsAny: 1024, like: 1024, regex: 1024 };
+
 /** What is wrong with a value as the right side of an operator; undefined when nothing is. */
-function problem(op: Comparison, v: unknown): { readonly code: 'SYNTAX' | 'LIMIT'; readonly detail: string } | undefined {
-  const bad = (code: 'SYNTAX' | 'LIMIT', detail: string) => ({ code, detail });
-  const list = Array.isArray(v) ? v.length : 0;
-  switch (op) {
-    case 'between':
-      return list === 2 ? undefined : bad('SYNTAX', 'want an array of two');
-    case 'like':
-    case 'regex':
-    case 'startsWith':
-    case 'endsWith':
-      if (v == null) return undefined;
-      if (typeof v !== 'string') return bad('SYNTAX', 'want a string');
-      if (op.length < 6 && new TextEncoder().encode(v).length > maxPattern) return bad('LIMIT', `more than ${maxPattern} bytes in a pattern`);
-      return undefined;
-    case 'in':
-      return list > maxList ? bad('LIMIT', `more than ${maxList} elements`) : undefined;
-    case 'containsAll':
-    case 'containsAny':
-      return list > maxNeedles ? bad('LIMIT', `more than ${maxNeedles} elements`) : undefined;
-    default:
-      return undefined;
+function problem(op: Comparison, v: unknown): readonly [code: 'SYNTAX' | 'LIMIT', detail: string] | undefined {
+  let size = Array.isArray(v) ? v.length : 0;
+  if (op === 'between') return size === 2 ? undefined : ['SYNTAX', 'want an array of two'];
+  if (v != null && /^(like|regex|.*With)$/.test(op)) {
+    if (typeof v !== 'string') return ['SYNTAX', 'want a string'];
+    size = new TextEncoder().encode(v).length;
   }
+  return size > maxSizes[op]! ? ['LIMIT', `more than ${maxSizes[op]!} elements or bytes`] : undefined;
 }
 
 function refuse(op: Comparison, v: unknown, path: string): void {
   const p = problem(op, v);
-  if (p) throw new QueryError(p.code, path, p.detail);
+  if (p) throw new QueryError(p[0], path, p[1]);
 }
 
-type Kind = 'boolean' | 'number' | 'string' | 'array' | 'object' | 'bytes' | 'ext' | 'null';
-
-function kind(v: unknown): Kind {
-  const t = typeof v;
-  if (t === 'bigint') return 'number';
-  if (t !== 'object') return t as Kind;
-  return v === null ? 'null' : Array.isArray(v) ? 'array' : v instanceof Uint8Array ? 'bytes' : isFields(v) ? 'object' : 'ext';
-}
+const typeOf = (v: unknown) => (typeof v === 'bigint' ? 'number' : typeof v);
 
 /**
  * The order of two values that have one: -1, 0 or 1. Values of different types, containers and NaN have none with
  * anything: undefined.
  */
 function order(a: unknown, b: unknown): number | undefined {
-  const k = kind(a);
-  if (k !== kind(b)) return undefined;
-  if (k === 'string') return compareText(a as string, b as string);
-  if (k !== 'number' && k !== 'boolean') return undefined;
+  if (typeof a === 'object' || typeOf(a) !== typeOf(b)) return undefined;
+  if (typeof a === 'string') return compareText(a, b as string);
   const [x, y] = [a as number, b as number];
   return x < y ? -1 : x > y ? 1 : x == y ? 0 : undefined;
 }

@@ -1,9 +1,8 @@
 import { compareText } from '../text.js';
 import type { Value } from '../value.js';
-import { Groups } from './group.js';
 import { compareValues } from './order.js';
 import { project } from './path.js';
-import { compilePredicate, compileWhere, QueryError, type Environment, type Predicate, type Test } from './predicate.js';
+import { compilePredicate, compileWhere, QueryError, type Environment as Conditions, type Predicate, type Test } from './predicate.js';
 
 /** An order of rows by an attribute; ascending unless it says otherwise. */
 export interface SortField {
@@ -42,6 +41,26 @@ export interface Row<V = Value> {
 /** The most rows of a result without a limit, and of any. */
 export const maxRows = 10_000;
 
+/** Rows grouped by the values of fields, kept as rows come and go. */
+export interface Grouping {
+  /** Adds a row, or takes out one that was added. */
+  put(row: Row, sign: 1 | -1): void;
+  /**
+   * One row a group. Its key is the text of the values that it is grouped by, in another form where two groups would
+   * read alike, and rows are in the order of keys. A group that is as it was is the same object.
+   */
+  rows(): Row[];
+}
+
+/** What queries need besides themselves. */
+export interface Environment extends Conditions {
+  /**
+   * Makes groups: `groupRows`. Without it a grouped query is refused as UNSUPPORTED, and the code for it need not be
+   * loaded.
+   */
+  readonly groups?: (by: readonly string[], aggregations: readonly Aggregation[]) => Grouping;
+}
+
 /** A query that has been checked and can be run. */
 export interface Plan {
   /** Whether a record is wanted. */
@@ -52,7 +71,7 @@ export interface Plan {
   /** What is shown of a value. */
   show(value: Value): Value;
   /** Makes groups of the rows; undefined for a query of rows. */
-  readonly groups: (() => Groups) | undefined;
+  readonly groups: (() => Grouping) | undefined;
 }
 
 /** Checks a query. A QueryError says what is wrong with it. */
@@ -63,12 +82,14 @@ export function plan(query: Query, env: Environment = {}): Plan {
   aggregations.forEach((a, i) => {
     if (!a.field && a.func !== 'count') throw new QueryError('SYNTAX', `aggregations[${i}]`, `${a.func} needs a field`);
   });
+  const { groups } = env;
+  if (grouped && !groups) throw new QueryError('UNSUPPORTED', 'groupBy', 'groups');
   return {
     test,
     sort: grouped ? [] : (sort ?? []),
     limit: limit !== undefined && limit >= 0 && limit <= maxRows ? limit : maxRows,
     show: fields?.length && !grouped ? (value) => project(value, fields) : (value) => value,
-    groups: grouped ? () => new Groups(groupBy, aggregations) : undefined,
+    groups: grouped ? () => groups!(groupBy, aggregations) : undefined,
   };
 }
 
