@@ -29,7 +29,7 @@ await build({
   outbase: `${root}/packages`,
   outExtension: { '.js': '.mjs' },
   platform: 'node',
-  packages: 'external',
+  external: ['fast-check'],
   sourcemap: 'inline',
 });
 const files = tests.map((file) => `${out}/${relative(`${root}/packages`, file).replace(/\.ts$/, '.mjs')}`);

@@ -1,0 +1,255 @@
+import { decode, encode, equal, formatTimestamp, type Clock, type LWWRecord, type Timestamp } from '@topgun/core';
+import type { Disk } from './disk.js';
+import type { Environment, Key } from './environment.js';
+import { TopGunError } from './errors.js';
+import type { Flusher } from './flush.js';
+import type { Op, OpLog } from './oplog.js';
+import { readPage } from './pages.js';
+import { Replica, type Change } from './replica.js';
+import { added, lww, or, type Kind, type LWWState, type ORState, type Packed } from './state.js';
+
+export type LWWReplica = Replica<LWWState>;
+export type ORReplica = Replica<ORState>;
+/** A replica of either kind, where the kind does not matter. */
+export type AnyReplica = Replica<unknown>;
+
+/** How many pages are read at once; between two reads everything else gets its turn. */
+const readPages = 48;
+
+export interface ReplicasEvents {
+  /** What is stored of a map has been read. */
+  loaded(replica: AnyReplica): void;
+  /** Something is about to be stored. */
+  storing(): void;
+  /** Whether the whole of a map is here has changed. */
+  complete(replica: AnyReplica): void;
+  /** Changes for the other clients of the storage; they are stored. */
+  tell(message: unknown): void;
+  error(err: unknown): void;
+}
+
+/** What of a map is shared with other clients of the storage, beside its pages. */
+export interface SyncMark {
+  /** The server's time when replica and server were last found equal, in ms; 0 for never. */
+  readonly at: number;
+  /** Of an OR map: what the server's tombstones were covered by then; 0 for nothing. */
+  readonly epoch: number;
+}
+
+/** The replicas of the maps that are open, and the one way in which they change. */
+export class Replicas {
+  readonly #env: Environment;
+  readonly #disk: Disk;
+  readonly #log: OpLog;
+  readonly #clock: Clock;
+  readonly #flusher: Flusher;
+  readonly #events: ReplicasEvents;
+  readonly #open = new Map<string, AnyReplica>();
+  readonly marks = new Map<string, SyncMark>();
+  /** What others told of a map while its pages were read. */
+  readonly #meanwhile = new Map<AnyReplica, Change<unknown>[]>();
+  #ready = false;
+
+  constructor(env: Environment, disk: Disk, log: OpLog, clock: Clock, flusher: Flusher, events: ReplicasEvents) {
+    this.#env = env;
+    this.#disk = disk;
+    this.#log = log;
+    this.#clock = clock;
+    this.#flusher = flusher;
+    this.#events = events;
+  }
+
+  /** Begins to read: the storage is open and the log too. */
+  start(): void {
+    this.#ready = true;
+    for (const r of this.#open.values()) void this.#load(r);
+  }
+
+  all(): IterableIterator<AnyReplica> {
+    return this.#open.values();
+  }
+
+  lww(name: string): LWWReplica {
+    return this.#get(lww, name);
+  }
+
+  or(name: string): ORReplica {
+    return this.#get(or, name);
+  }
+
+  /** The replica of a map, if it is open as one of the kind. */
+  find<S>(kind: Kind<S>, name: string): Replica<S> | undefined {
+    const r = this.#open.get(name) as Replica<S> | undefined;
+    return r?.kind === kind ? r : undefined;
+  }
+
+  #get<S>(kind: Kind<S>, name: string): Replica<S> {
+    const known = this.#open.get(name) as Replica<S> | undefined;
+    if (known) {
+      if (known.kind === kind) return known;
+      throw new TopGunError('MAP_KIND', `map ${JSON.stringify(name)} is open as one of the other kind: use another name`);
+    }
+    if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `${JSON.stringify(name)} is no name of a map: use one without ':'`);
+    const r = new Replica(name, kind, this.#flusher);
+    this.#open.set(name, r as AnyReplica);
+    if (this.#ready) void this.#load(r as AnyReplica);
+    return r;
+  }
+
+  /** A local operation: into the replica and the log, to the storage, and from there to the other clients. */
+  write(op: Op): void {
+    const r = this.#get<unknown>(op.kind as Kind<unknown>, op.doing.map);
+    const change = op.change();
+    r.apply(change, true);
+    this.#log.add(op);
+    this.#store(r, [change], true);
+  }
+
+  /** A timestamp that is newer than a record, so that what the user does now prevails. */
+  stamp(held: Timestamp | undefined): Timestamp {
+    if (held) this.#clock.resume(held);
+    return this.#clock.now();
+  }
+
+  /** Changes that the server told, or the rules of the protocol demand. Returns whether anything changed. */
+  change<S>(r: Replica<S>, changes: readonly Change<S>[], tell = false): boolean {
+    const effective = changes.filter((c) => r.apply(c, false));
+    if (effective.length) this.#store(r, effective, tell);
+    return effective.length > 0;
+  }
+
+  /**
+   * A record that the server announces. One that loses although it holds the same value is what the server made of a
+   * write whose timestamp it did not believe: the replica takes it, and so does what waits. It can also be somebody
+   * else's equal write, so the result is true when the map has to be compared.
+   */
+  announced(r: LWWReplica, key: string, record: LWWRecord<unknown>): boolean {
+    if (this.change(r, [{ key, merge: record }])) return false;
+    const mine = r.states.get(key)!;
+    const id = formatTimestamp(mine.timestamp);
+    if (id === formatTimestamp(record.timestamp) || !equal(mine.value, record.value)) return false;
+    let waits = false;
+    for (const op of this.#log.ops) {
+      const { doing, timestamp } = op;
+      if (doing.map !== r.name || doing.key !== key || !timestamp || formatTimestamp(timestamp) !== id) continue;
+      op.restamped = record;
+      waits = true;
+      this.#log.store(op);
+    }
+    this.change(r, [{ key, forget: id, merge: record }], true);
+    return !waits;
+  }
+
+  /** Takes a refused operation back. What was written on top of it stays, and falls back further should it be refused too. */
+  undo(op: Op): void {
+    const { map, key, record, orRecord, orTag } = op.doing;
+    const change: Change<LWWState | ORState> = record
+      ? { key, forget: formatTimestamp((op.restamped ?? record).timestamp), merge: op.before }
+      : { key, forget: orRecord?.tag ?? orTag, merge: orTag === undefined || !op.before ? undefined : added(op.before as ORState['live'][0]) };
+    for (const later of this.#log.ops) {
+      if (record && later.doing.map === map && later.doing.key === key && (later.before === record || later.before === op.restamped)) later.before = op.before;
+    }
+    const kind = op.kind as Kind<LWWState | ORState>;
+    const r = this.find(kind, map);
+    if (r) this.change(r, [change], true);
+    else this.#store({ name: map, kind }, [change], true);
+  }
+
+  /** An operation that another client has left. */
+  restore(op: Op): void {
+    const kind = op.kind as Kind<unknown>;
+    const r = this.find(kind, op.doing.map);
+    if (r) this.change(r, [op.change()], true);
+    else this.#store({ name: op.doing.map, kind }, [op.change()], false);
+  }
+
+  /** Gives an operation that nobody else has seen another timestamp. Tags are those that were changed so far. */
+  restamp(op: Op, tags: Map<string, string>): void {
+    const { map, key, record, orRecord, orTag } = op.doing;
+    const timestamp = this.#clock.now();
+    let forget: string | undefined;
+    if (record) {
+      forget = formatTimestamp(record.timestamp);
+      op.doing = { ...op.doing, record: { ...record, timestamp } };
+    } else if (orRecord) {
+      const tag = formatTimestamp(timestamp);
+      forget = orRecord.tag;
+      tags.set(forget, tag);
+      op.doing = { ...op.doing, orRecord: { ...orRecord, timestamp, tag } };
+    } else {
+      op.doing = { ...op.doing, orTag: tags.get(orTag!) ?? orTag };
+      forget = orTag;
+    }
+    const r = this.find(op.kind as Kind<unknown>, map);
+    if (r) this.change(r, [{ ...op.change(), key, forget }]);
+  }
+
+  /** What another client of the storage has changed. It has stored that itself. */
+  told(message: { map: string; kind: string; changes: Uint8Array }): void {
+    const r = this.#open.get(message.map);
+    if (r?.kind.prefix !== message.kind) return;
+    for (const [key, forget, merge] of decode(message.changes) as [string, string | null, Packed | null][]) {
+      const change: Change<unknown> = { key, forget: forget ?? undefined, merge: merge ? r.kind.unpack(merge) : undefined };
+      this.#learn(r.kind, change);
+      r.apply(change, false);
+      this.#meanwhile.get(r)?.push(change);
+    }
+  }
+
+  /** Notes when replica and server have been found equal, or that they have to be compared from the start. */
+  mark(r: AnyReplica, mark: SyncMark): void {
+    this.marks.set(r.name, mark);
+    this.#disk.set(['s', r.name], encode([mark.at, mark.epoch]));
+    const complete = mark.at > 0;
+    if (complete === r.complete) return;
+    r.complete = complete;
+    this.#events.complete(r);
+  }
+
+  #learn<S>(kind: Kind<S>, { merge }: Change<S>): void {
+    const t = merge && kind.newest(merge);
+    if (t) this.#clock.resume(t);
+  }
+
+  #store<S>(r: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[], tell: boolean): void {
+    this.#events.storing();
+    for (const change of changes) this.#disk.page(r.kind, r.name, change);
+    if (!tell) return;
+    const packed = encode(changes.map((c) => [c.key, c.forget ?? null, c.merge ? r.kind.pack(c.merge) : null]));
+    this.#disk.after(() => this.#events.tell({ map: r.name, kind: r.kind.prefix, changes: packed }));
+  }
+
+  /** Reads what is stored of a map, in slices. */
+  async #load(r: AnyReplica): Promise<void> {
+    const meanwhile: Change<unknown>[] = [];
+    this.#meanwhile.set(r, meanwhile);
+    try {
+      const mark = (await this.#env.storage.list(['s', r.name], 1))[0];
+      const place: Key = [r.kind.prefix, r.name];
+      let next = this.#env.storage.list(place, readPages);
+      for (;;) {
+        const pages = await next;
+        const more = pages.length === readPages;
+        // The storage reads ahead while the slice is taken in.
+        if (more) next = this.#env.storage.list(place, readPages, pages.at(-1)![0]);
+        for (const [, bytes] of pages) {
+          for (const [key, merge] of readPage(r.kind, bytes)) r.apply({ key, merge }, false);
+        }
+        if (!more) break;
+        await this.#env.pause();
+      }
+      if (mark) {
+        const [at, epoch] = decode(mark[1]) as [number, number];
+        this.marks.set(r.name, { at, epoch });
+        r.complete = at > 0;
+      }
+    } catch (err) {
+      this.#events.error(err);
+    }
+    for (const op of this.#log.ops) if (op.doing.map === r.name && op.kind === r.kind) r.apply(op.change(), false);
+    for (const change of meanwhile) r.apply(change, false);
+    this.#meanwhile.delete(r);
+    r.loaded = true;
+    this.#events.loaded(r);
+  }
+}

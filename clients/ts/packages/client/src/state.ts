@@ -1,0 +1,119 @@
+import {
+  compareTimestamps,
+  compareUnits,
+  formatTimestamp,
+  isExpired,
+  lwwHash,
+  orHash,
+  type LWWRecord,
+  type ORRecord,
+  type Timestamp,
+} from '@topgun/core';
+
+/** What a key of an LWW map holds. */
+export type LWWState = LWWRecord<unknown>;
+
+/** What a key of an OR map holds: records sorted by tag, and removed tags with the time of the removal in ms. */
+export interface ORState {
+  readonly live: readonly ORRecord<unknown>[];
+  readonly removed: ReadonlyMap<string, number>;
+}
+
+/** A state in the form in which it is stored and sent to other tabs. */
+export type Packed = readonly unknown[];
+
+/**
+ * What the kinds of maps do differently. States are immutable, and merging is commutative, associative and idempotent.
+ */
+export interface Kind<S> {
+  /** The prefix of its pages in the storage. */
+  readonly prefix: string;
+  /** The entry hash in the Merkle tree. */
+  hash(key: string, state: S): number;
+  /** Both states merged; held itself when nothing changes. */
+  merge(held: S | undefined, state: S): S;
+  /** The state without what an id names: the timestamp of an LWW record, a tag of an OR map. */
+  forget(held: S | undefined, id: string): S | undefined;
+  /** The greatest timestamp in it. */
+  newest(state: S): Timestamp | undefined;
+  /** The ids of tombstones that a predicate wants gone. */
+  stale(state: S, old: (t: string | Timestamp, at?: number) => boolean): string[];
+  pack(state: S): Packed;
+  unpack(packed: Packed): S;
+}
+
+function packRecord(r: LWWRecord<unknown>): unknown[] {
+  const { millis, counter, nodeId } = r.timestamp;
+  const out = [r.value, millis, counter, nodeId];
+  if (r.ttlMs !== undefined) out.push(r.ttlMs);
+  return out;
+}
+
+function unpackRecord(p: Packed): LWWRecord<unknown> {
+  const record = { value: p[0], timestamp: { millis: p[1] as number, counter: p[2] as number, nodeId: p[3] as string } };
+  return p.length > 4 ? { ...record, ttlMs: p[4] as number } : record;
+}
+
+export const lww: Kind<LWWState> = {
+  prefix: 'l',
+  hash: (key, state) => lwwHash(key, state.timestamp),
+  merge: (held, state) => (held && compareTimestamps(state.timestamp, held.timestamp) <= 0 ? held : state),
+  forget: (held, id) => (held && formatTimestamp(held.timestamp) === id ? undefined : held),
+  newest: (state) => state.timestamp,
+  stale: (state, old) => (state.value === null && old(state.timestamp) ? [formatTimestamp(state.timestamp)] : []),
+  pack: packRecord,
+  unpack: unpackRecord,
+};
+
+export const or: Kind<ORState> = {
+  prefix: 'o',
+  hash: (key, state) => orHash(key, state.live),
+  merge(held, state) {
+    if (!held) return state;
+    const removed = new Map(held.removed);
+    let changed = false;
+    for (const [tag, at] of state.removed) {
+      if (at >= (removed.get(tag) ?? Infinity)) continue;
+      removed.set(tag, at);
+      changed = true;
+    }
+    const live = new Map<string, ORRecord<unknown>>();
+    for (const r of held.live) if (!removed.has(r.tag)) live.set(r.tag, r);
+    for (const r of state.live) {
+      const known = live.get(r.tag);
+      if (removed.has(r.tag) || (known && compareTimestamps(r.timestamp, known.timestamp) <= 0)) continue;
+      live.set(r.tag, r);
+      changed = true;
+    }
+    return changed ? { live: [...live.values()].sort((a, b) => compareUnits(a.tag, b.tag)), removed } : held;
+  },
+  forget(held, id) {
+    if (!held) return undefined;
+    const removed = new Map(held.removed);
+    removed.delete(id);
+    const live = held.live.filter((r) => r.tag !== id);
+    return live.length + removed.size ? { live, removed } : undefined;
+  },
+  newest: (state) => state.live.reduce<Timestamp | undefined>((t, r) => (t && compareTimestamps(t, r.timestamp) > 0 ? t : r.timestamp), undefined),
+  stale: (state, old) => [...state.removed].filter(([tag, at]) => old(tag, at)).map(([tag]) => tag),
+  pack: (state) => [state.live.map((r) => [r.tag, ...packRecord(r)]), [...state.removed]],
+  unpack: ([live, removed]) => ({
+    live: (live as Packed[]).map((p) => ({ ...unpackRecord(p.slice(1)), tag: p[0] as string })),
+    removed: new Map(removed as [string, number][]),
+  }),
+};
+
+/** The state of an OR map's key with one record. */
+export function added(record: ORRecord<unknown>): ORState {
+  return { live: [record], removed: new Map() };
+}
+
+/** The state of an OR map's key with removed tags. */
+export function removed(tags: Iterable<string>, at: number): ORState {
+  return { live: [], removed: new Map([...tags].map((tag) => [tag, at])) };
+}
+
+/** The values that a key of an OR map shows, oldest first. */
+export function visible(state: ORState | undefined, now: number): ORRecord<unknown>[] {
+  return (state?.live ?? []).filter((r) => !isExpired(r, now)).sort((a, b) => compareTimestamps(a.timestamp, b.timestamp));
+}
