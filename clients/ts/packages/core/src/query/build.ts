@@ -7,12 +7,12 @@ type Scalar = string | number | bigint | boolean | null | undefined | Uint8Array
 /** How deep paths are followed; a type may contain itself. */
 type Deeper = [never, 0, 1, 2, 3, 4];
 
-type Join<K extends string, Rest> = Rest extends string ? K | `${K}.${Rest}` : K;
+type Join<K extends string, Rest extends string> = [Rest] extends [never] ? K : K | `${K}.${Rest}`;
 
 /** The paths of a record type: names of fields, joined by dots. Any text where the type does not say what is inside. */
 export type Path<T, Depth extends number = 5> = unknown extends T
   ? string
-  : Depth extends never
+  : [Depth] extends [never]
     ? never
     : T extends Scalar
       ? never

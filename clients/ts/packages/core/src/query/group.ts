@@ -1,6 +1,6 @@
 import { canonical } from '../canonical.js';
 import { compareText } from '../text.js';
-import { equal, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import { compareValues } from './order.js';
 import { lookup } from './path.js';
 import type { Aggregation, Grouping, Row } from './query.js';
@@ -45,7 +45,6 @@ class Group {
   readonly name: string;
   readonly rows = new Set<Row>();
   readonly #aggregates: (Aggregate | undefined)[];
-  #row: Row | undefined;
 
   constructor(
     /** Different for different values. */
@@ -70,9 +69,7 @@ class Group {
     ];
     by.forEach((f, i) => fields.push([f, this.values[i]!]));
     for (const a of this.#aggregates) if (a) fields.push([`__${a.func}_${a.field}`, a.value(this.rows)]);
-    const value = Object.fromEntries(fields);
-    if (!this.#row || this.#row.key !== key || !equal(this.#row.value, value)) this.#row = { key, value };
-    return this.#row;
+    return { key, value: Object.fromEntries(fields) };
   }
 }
 

@@ -34,10 +34,19 @@ export class LiveRows {
     if (this.#stale) {
       this.#stale = false;
       const { limit } = this.#plan;
-      const rows = this.#groups ? this.#groups.rows().slice(0, limit) : this.#all.slice(0, limit).map((h) => h.shown);
+      const rows = this.#groups ? this.#kept(this.#groups.rows().slice(0, limit)) : this.#all.slice(0, limit).map((h) => h.shown);
       if (rows.length !== this.#rows.length || rows.some((r, i) => r !== this.#rows[i])) this.#rows = rows;
     }
     return this.#rows;
+  }
+
+  /** Groups, as the objects that they were before where they are the same. */
+  #kept(groups: Row[]): Row[] {
+    const before = new Map(this.#rows.map((r) => [r.key, r]));
+    return groups.map((g) => {
+      const was = before.get(g.key);
+      return was && equal(was.value, g.value) ? was : g;
+    });
   }
 
   /** Whether the limit left out rows. */

@@ -47,7 +47,7 @@ export interface Grouping {
   put(row: Row, sign: 1 | -1): void;
   /**
    * One row a group. Its key is the text of the values that it is grouped by, in another form where two groups would
-   * read alike, and rows are in the order of keys. A group that is as it was is the same object.
+   * read alike, and rows are in the order of keys.
    */
   rows(): Row[];
 }
