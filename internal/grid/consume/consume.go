@@ -170,7 +170,7 @@ func (r *Reader) Rewind(lsn log.LSN) {
 //
 // It returns ErrGap when the log does not hold everything behind the positions,
 // or a partition is in another epoch. Reading begins with the first change that
-// have does not cover. The follower's Position may lie before changes that have
+// have does not cover. The reader's Position may lie before changes that have
 // covers: whoever resumes by positions goes on doing so.
 func (r *Reader) Resume(have map[partition.ID]backing.Pos, mark backing.Mark) error {
 	r.gap = true

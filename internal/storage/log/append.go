@@ -60,6 +60,8 @@ func (l *Log) Append(gen uint64, payload []byte) (LSN, error) {
 	return lsn, nil
 }
 
+var zeroSector [sectorBytes]byte
+
 func (l *Log) wake() {
 	select {
 	case l.pending <- struct{}{}:
@@ -76,7 +78,9 @@ func (l *Log) take() (group, error) {
 		return group{}, err
 	}
 	g := l.gather
-	if len(g.buf) > 0 {
+	if n := len(g.buf); n > 0 {
+		// The padding is written with the group: a file may have been used before.
+		g.buf = append(g.buf, zeroSector[:-n&(sectorBytes-1)]...)
 		l.gather = group{buf: l.spare}
 		l.spare = nil
 	}

@@ -35,8 +35,7 @@ func (l *Log) Step() (worked bool, err error) {
 func (l *Log) commit(g group) error {
 	limit := l.opt.SegmentBytes
 	if a := l.current; a != nil && g.start > a.base && int64(g.end-a.base) > limit {
-		_ = a.file.Close() // everything in it is synced
-		l.current = nil
+		l.leave(false) // everything in it is synced
 	}
 	if l.current == nil {
 		if err := l.begin(g.start, l.lastBase()); err != nil {
@@ -50,7 +49,7 @@ func (l *Log) commit(g group) error {
 // that starts at prevBase.
 func (l *Log) begin(base, prevBase LSN) error {
 	h := header{id: l.id, base: base, prevBase: prevBase, prevEnd: l.Durable()}
-	a, err := newSegment(l.fs, l.dir, h)
+	a, err := newSegment(l.fs, l.dir, h, l.takeSpare())
 	if err != nil {
 		return err
 	}
@@ -59,6 +58,16 @@ func (l *Log) begin(base, prevBase LSN) error {
 	l.segments = append(l.segments, a.segment)
 	l.mu.Unlock()
 	return nil
+}
+
+// leave closes the current segment for good.
+func (l *Log) leave(failed bool) {
+	a := l.current
+	l.current = nil
+	_ = a.file.Close() // nothing that is wanted is left to be written
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a.size, a.segment.failed = a.filled, failed
 }
 
 // lastBase is where the last segment starts. It stays the last one while step is
@@ -85,8 +94,7 @@ func (l *Log) advance(g group, took time.Duration) {
 // fail gives up everything beyond Durable and leaves the segment for good.
 func (l *Log) fail(cause error, buf []byte) {
 	if l.current != nil {
-		_ = l.current.file.Close() // nothing that is wanted is left to be written
-		l.current = nil
+		l.leave(true)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -40,7 +40,7 @@ func (s *script) try(what string, fn func() error) {
 func (s *script) open() {
 	s.tb.Helper()
 	s.try("open", func() (err error) {
-		s.log, err = Open(s.fsys, testDir, stillClock{}, Options{SegmentBytes: 3000, ZeroAhead: 1000, Random: newSeeded(3)})
+		s.log, err = Open(s.fsys, testDir, stillClock{}, Options{SegmentBytes: 3000, ZeroAhead: 1000, Spares: 1, Random: newSeeded(3)})
 		return err
 	})
 	s.replay()
@@ -122,7 +122,7 @@ func TestEveryOperationMayFail(t *testing.T) {
 	count := newWorld(vfs.NewMem())
 	count.ask = func(k kind, _ string) verdict { kinds = append(kinds, k); return proceed }
 	(&script{tb: t, fsys: count}).run()
-	for _, k := range []kind{opList, opMkdir, opOpen, opCreate, opRead, opWrite, opSync, opDir, opDirSnc, opRemove, opClose} {
+	for _, k := range []kind{opList, opMkdir, opOpen, opCreate, opRead, opWrite, opSync, opDir, opDirSnc, opRemove, opRename, opClose} {
 		if !slices.Contains(kinds, k) {
 			t.Errorf("the script has no operation %q", k)
 		}
@@ -153,7 +153,7 @@ func TestEveryOperationMayFail(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []kind{opList, opMkdir, opOpen, opCreate, opRead, opWrite, opSync, opDir, opDirSnc, opRemove} {
+	for _, k := range []kind{opList, opMkdir, opOpen, opCreate, opRead, opWrite, opSync, opDir, opDirSnc, opRemove, opRename} {
 		if !noticed[k] {
 			t.Errorf("no failure of %q was ever reported", k)
 		}
@@ -207,13 +207,15 @@ func TestSegmentsAreRemovedOneByOne(t *testing.T) {
 	var order []string
 	fail := true
 	w.ask = func(k kind, name string) verdict {
-		if k == opRemove || k == opDirSnc {
+		switch k {
+		case opDirSnc:
 			order = append(order, string(k))
-		}
-		if k == opRemove {
+		case opRemove, opRename:
+			order = append(order, "take away")
 			if base, _ := parseName(name); base > last {
-				t.Errorf("removes %s", name)
+				t.Errorf("takes away %s", name)
 			}
+		default:
 		}
 		if k == opDirSnc && fail {
 			return refuse
@@ -230,9 +232,9 @@ func TestSegmentsAreRemovedOneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Two failed syncs of the directory and one that is made up for, then pairs.
-	want := []string{"remove", "sync dir", "sync dir", "sync dir"}
+	want := []string{"take away", "sync dir", "sync dir", "sync dir"}
 	for len(want) < len(order) {
-		want = append(want, "remove", "sync dir")
+		want = append(want, "take away", "sync dir")
 	}
 	if len(order) < 8 || !slices.Equal(order, want) {
 		t.Errorf("order is %q", order)

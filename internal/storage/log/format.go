@@ -37,6 +37,10 @@ const (
 	restartGap = 4 * maxMaxPending
 
 	noBase = ^LSN(0) // in a header: there was no segment before
+
+	// flagReused in a header says that the file was a segment before: what lies
+	// behind the frames is not zeros.
+	flagReused = 1 << 0
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -44,21 +48,34 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // align is the first sector boundary at or after lsn. Bases are boundaries.
 func align(lsn LSN) LSN { return (lsn + sectorBytes - 1) &^ (sectorBytes - 1) }
 
-const segmentSuffix = ".log"
+const (
+	segmentSuffix = ".log"
+	spareSuffix   = ".spare"
+)
 
 func segmentName(base LSN) string { return fmt.Sprintf("%016x%s", uint64(base), segmentSuffix) }
 
+func spareName(base LSN) string { return fmt.Sprintf("%016x%s", uint64(base), spareSuffix) }
+
 // parseName is the inverse of segmentName.
 func parseName(name string) (LSN, bool) {
-	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	base, ok := parseBase(name, segmentSuffix)
+	return base, ok && segmentName(base) == name
+}
+
+// isSpare reports whether spareName makes such names.
+func isSpare(name string) bool {
+	base, ok := parseBase(name, spareSuffix)
+	return ok && spareName(base) == name
+}
+
+func parseBase(name, suffix string) (LSN, bool) {
+	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok {
 		return 0, false
 	}
 	base, err := strconv.ParseUint(digits, 16, 64)
-	if err != nil || segmentName(LSN(base)) != name {
-		return 0, false
-	}
-	return LSN(base), true
+	return LSN(base), err == nil
 }
 
 // header is the first sector of a segment.
@@ -67,12 +84,16 @@ type header struct {
 	base     LSN    // position of the first byte after the header
 	prevBase LSN    // base of the segment before, or noBase
 	prevEnd  LSN    // Durable when the segment was made: last valid frame before it
+	reused   bool   // the file was a segment before
 }
 
 func (h header) encode() []byte {
 	b := make([]byte, headerBytes)
 	copy(b, headerMagic)
 	binary.LittleEndian.PutUint32(b[8:], formatVersion)
+	if h.reused {
+		binary.LittleEndian.PutUint32(b[12:], flagReused)
+	}
 	binary.LittleEndian.PutUint64(b[16:], h.id)
 	binary.LittleEndian.PutUint64(b[24:], uint64(h.base))
 	binary.LittleEndian.PutUint64(b[32:], uint64(h.prevBase))
@@ -101,6 +122,7 @@ func decodeHeader(b []byte, base LSN) (header, error) {
 		base:     LSN(binary.LittleEndian.Uint64(b[24:])),
 		prevBase: LSN(binary.LittleEndian.Uint64(b[32:])),
 		prevEnd:  LSN(binary.LittleEndian.Uint64(b[40:])),
+		reused:   binary.LittleEndian.Uint32(b[12:])&flagReused != 0,
 	}
 	switch {
 	case h.base != base:

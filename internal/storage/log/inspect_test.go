@@ -31,12 +31,12 @@ func TestInspectListsALog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `segment  0000000000000000.log  2428 bytes, log f60aea522b8c7058, after 0
+	want := `segment  0000000000000000.log  2748 bytes, log f60aea522b8c7058, after 0
   + frame  lsn 76, byte 512, 60 bytes  "a"
     frame  lsn 192, byte 588, 100 bytes  "b"
   + frame  lsn 828, byte 1024, 300 bytes  "c"
          3 frames in 2 groups, up to lsn 828
-segment  0000000000000600.log  2540 bytes, log f60aea522b8c7058, after 828
+segment  0000000000000600.log  2560 bytes, log f60aea522b8c7058, after 828
   + frame  lsn 1642, byte 512, 90 bytes  "d"
     frame  lsn 1678, byte 618, 20 bytes  "e"
   + frame  lsn 3564, byte 1024, 1500 bytes  "f"

@@ -35,10 +35,11 @@ type Log struct {
 	current *active // nil after a failure
 
 	// dropping is held by DropBefore, also while it removes files. It guards
-	// unsynced and kept, and is taken before mu.
+	// unsynced, away and kept, and is taken before mu.
 	dropping sync.Mutex
-	unsynced bool   // a segment was removed and the directory not synced since
-	kept     []hold // of the consumers, as they are on disk
+	unsynced bool    // a segment was removed and the directory not synced since
+	away     []spare // renamed meanwhile
+	kept     []hold  // of the consumers, as they are on disk
 
 	// seeking is held by Seek, also while it reads files. It guards the indexes
 	// of the segments and is taken before mu.
@@ -54,7 +55,8 @@ type Log struct {
 	next      LSN        // where the next frame may stand
 	end       LSN        // last LSN handed out
 	segments  []*segment // oldest first, never empty
-	dropped   LSN        // greatest position given to DropBefore
+	spares    []spare
+	dropped   LSN // greatest position given to DropBefore
 	consumers []*Consumer
 	failures  failures
 	stats     Stats

@@ -14,7 +14,7 @@ import (
 
 // smallOptions make every boundary near.
 func smallOptions() Options {
-	return Options{SegmentBytes: 8 << 10, ZeroAhead: 2 << 10, Random: newSeeded(7)}
+	return Options{SegmentBytes: 8 << 10, ZeroAhead: 2 << 10, Spares: 1, Random: newSeeded(7)}
 }
 
 func mustOpen(tb testing.TB, fsys vfs.FS, opt Options) *Log {
@@ -346,7 +346,7 @@ func TestDropBefore(t *testing.T) {
 	if lsn := put(t, l, "next"); lsn <= last {
 		t.Errorf("LSN %d after %d", lsn, last)
 	}
-	if files, _ := fsys.List(testDir); len(files) != 1 {
+	if files, _ := fsys.List(testDir); len(files) != 1+len(l.spares) {
 		t.Errorf("files are %q", files)
 	}
 }
@@ -423,5 +423,59 @@ func TestBuffersShrinkAfterALargeGroup(t *testing.T) {
 	}
 	if n := cap(l.spare) + cap(l.gather.buf); n > 2*keepBytes {
 		t.Errorf("%d bytes of buffers kept", n)
+	}
+}
+
+// TestDroppedFilesAreWrittenOver: the files of a log that is dropped as it grows
+// are used in turns, what was in them is never taken for frames, and those that
+// somebody reads are left alone.
+func TestDroppedFilesAreWrittenOver(t *testing.T) {
+	fsys := vfs.NewMem()
+	opt := smallOptions()
+	opt.Spares = 2
+	l := mustOpen(t, fsys, opt)
+	var all entries
+	reused := 0
+	for i := range 200 {
+		p := fmt.Sprintf("%d %s", i, strings.Repeat("y", 100*(i%30)))
+		all.add(put(t, l, p), p)
+		if i%20 == 19 {
+			if err := l.DropBefore(all.lsns[i-10]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%33 == 32 {
+			check(t, l, all.lsns[i-5], all.after(all.lsns[i-5]))
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = mustOpen(t, fsys, opt)
+			check(t, l, all.lsns[i-5], all.after(all.lsns[i-5]))
+		}
+		if l.current.reused {
+			reused++
+		}
+	}
+	if reused < 50 {
+		t.Errorf("only %d of 200 frames went to a file that was there", reused)
+	}
+	from := all.lsns[189]
+	rest := all.after(from)
+	n := 0
+	err := l.Replay(from, func(lsn LSN, p []byte) error {
+		for range 8 { // while it is read, it is dropped and others are written
+			put(t, l, strings.Repeat("z", 3000))
+		}
+		if err := l.DropBefore(l.Durable()); err != nil {
+			return err
+		}
+		if lsn != rest.lsns[n] || string(p) != rest.payloads[n] {
+			t.Errorf("frame %d is %d %q", n, lsn, p)
+		}
+		n++
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrTruncated) || n == 0 {
+		t.Errorf("%d frames, then %v", n, err)
 	}
 }

@@ -64,6 +64,9 @@ func (l *Log) adopt(found survey) error {
 		if err := l.adoptChain(found.chain); err != nil {
 			return err
 		}
+		if err := l.adoptSpares(found.spares); err != nil {
+			return err
+		}
 		last := found.chain[n-1]
 		prevBase = last.base
 		if !last.frames {
@@ -111,7 +114,7 @@ func (l *Log) adoptChain(chain []*file) error {
 		if i+1 < len(chain) {
 			end = max(f.base, chain[i+1].header.prevEnd)
 		}
-		l.segments = append(l.segments, &segment{header: f.header, name: f.name, end: end, index: newIndex(f.base)})
+		l.segments = append(l.segments, &segment{header: f.header, name: f.name, end: end, size: f.size, index: newIndex(f.base)})
 	}
 	l.id = last.header.id
 	l.durable.Store(uint64(durable))
@@ -119,6 +122,25 @@ func (l *Log) adoptChain(chain []*file) error {
 	l.next = max(last.base+LSN(max(last.size-headerBytes, 0)), t.end)
 	l.stats.TornBytes = t.torn
 	l.measureLocked()
+	return nil
+}
+
+// adoptSpares keeps as many spares as may be, and removes the others. They are
+// written over only when no crash can give them back the name of a segment.
+func (l *Log) adoptSpares(spares []spare) error {
+	if len(spares) == 0 {
+		return nil
+	}
+	if err := syncDir(l.fs, l.dir); err != nil {
+		return err
+	}
+	for _, s := range spares {
+		if len(l.spares) < l.opt.Spares && s.size >= l.opt.SegmentBytes/2 {
+			l.spares = append(l.spares, s)
+			continue
+		}
+		_ = l.fs.Remove(l.fs.PathJoin(l.dir, s.name)) // one that stays is looked at next time
+	}
 	return nil
 }
 

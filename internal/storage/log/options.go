@@ -32,6 +32,10 @@ type Options struct {
 	// whole segments. Default 1 GiB.
 	ConsumerBytes int64
 
+	// Spares is how many files of dropped segments are kept to be written over:
+	// that makes syncs about twice as fast. Default 4; negative is none.
+	Spares int
+
 	// RetryMin and RetryMax bound the pause of Run between two attempts to
 	// recover; it doubles from one to the other. Defaults 10 ms and 5 s.
 	RetryMin, RetryMax time.Duration
@@ -62,6 +66,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ZeroAhead == 0 {
 		o.ZeroAhead = 256 << 10
+	}
+	if o.Spares == 0 {
+		o.Spares = 4
 	}
 	if o.ConsumerBytes == 0 {
 		o.ConsumerBytes = 1 << 30

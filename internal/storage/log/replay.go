@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 // Replay calls fn for each frame beyond from, in order, up to what was durable
@@ -72,8 +73,13 @@ func walk(c *cursor, s span, fn func(frame) error) error {
 	return nil
 }
 
-// read calls fn with a cursor at the first frame of the segment.
+// read calls fn with a cursor at the first frame of the segment. The file is not
+// used for another segment meanwhile.
 func (l *Log) read(s span, fn func(*cursor) error) (err error) {
+	if !l.hold(s) {
+		return fmt.Errorf("%w: segment %s was dropped meanwhile", ErrTruncated, s.name)
+	}
+	defer l.release(s)
 	h, err := l.fs.Open(l.fs.PathJoin(l.dir, s.name))
 	if err != nil {
 		if _, oldest := l.spans(); errors.Is(err, fs.ErrNotExist) && s.end <= oldest {
@@ -84,4 +90,22 @@ func (l *Log) read(s span, fn func(*cursor) error) (err error) {
 	defer func() { err = errors.Join(err, h.Close()) }()
 	size := headerBytes + int64(s.end-s.base)
 	return fn(newCursor(&reader{win: window{file: h, size: size}, id: l.id, base: s.base}))
+}
+
+// hold keeps the file of a segment from being used again; it reports false when
+// the segment was dropped.
+func (l *Log) hold(s span) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(l.segments, s.segment) {
+		return false
+	}
+	s.readers++
+	return true
+}
+
+func (l *Log) release(s span) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.readers--
 }

@@ -7,13 +7,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// segment is one file of an open log. Its fields do not change, but for end,
-// which Log.mu guards.
+// segment is one file of an open log.
 type segment struct {
 	header
 	name  string
-	end   LSN // of the last durable frame; base when there is none
 	index *index
+
+	// Log.mu guards what follows.
+	end     LSN   // of the last durable frame; base when there is none
+	size    int64 // of the file, 0 while it is written
+	failed  bool  // a write or a sync of the file has failed
+	readers int   // have the file open
+}
+
+// spare is a file that was a segment and may become one again. To write over it
+// costs a sync about half of what it costs to make a file longer.
+type spare struct {
+	name string
+	size int64
 }
 
 // span is a segment as one moment saw it.
@@ -43,16 +54,28 @@ type active struct {
 // durable, so that whatever the disk holds of the segment before, beyond the end
 // that the header states, can never come back. On failure it leaves at most a
 // stray. Each attempt needs a base of its own.
-func newSegment(fsys vfs.FS, dir string, h header) (*active, error) {
-	s := &segment{header: h, name: segmentName(h.base), end: h.base, index: newIndex(h.base)}
-	path := fsys.PathJoin(dir, s.name)
-	f, err := fsys.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return nil, fmt.Errorf("create segment %s: %w", s.name, err)
+//
+// from is the file to use, if there is one: it gets its header before its name,
+// so that whatever bears the name of a segment has a header.
+func newSegment(fsys vfs.FS, dir string, h header, from *spare) (*active, error) {
+	a := &active{segment: &segment{header: h, name: segmentName(h.base), end: h.base, index: newIndex(h.base)}, filled: headerBytes}
+	path := fsys.PathJoin(dir, a.name)
+	name := path
+	if from != nil {
+		a.reused, a.filled = true, max(from.size, headerBytes)
+		name = fsys.PathJoin(dir, from.name)
 	}
-	err = writeAt(f, h.encode(), 0)
+	f, err := fsys.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, fmt.Errorf("create segment %s: %w", a.name, err)
+	}
+	a.file = f
+	err = writeAt(f, a.encode(), 0)
 	if err == nil {
 		err = f.SyncData()
+	}
+	if err == nil && from != nil {
+		err = fsys.Rename(name, path)
 	}
 	if err == nil {
 		err = syncDir(fsys, dir)
@@ -62,9 +85,12 @@ func newSegment(fsys vfs.FS, dir string, h header) (*active, error) {
 		// whether it goes.
 		_ = f.Close()
 		_ = fsys.Remove(path)
-		return nil, fmt.Errorf("begin segment %s: %w", s.name, err)
+		if from != nil {
+			_ = fsys.Remove(name)
+		}
+		return nil, fmt.Errorf("begin segment %s: %w", a.name, err)
 	}
-	return &active{segment: s, file: f, filled: headerBytes}, nil
+	return a, nil
 }
 
 // write puts a group behind the last one, and zeros behind it when the zeros

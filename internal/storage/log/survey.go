@@ -17,7 +17,7 @@ type file struct {
 	size   int64
 	header header
 	bad    error // why there is no header
-	frames bool  // something other than zeros follows the header
+	frames bool  // there may be frames behind the header
 }
 
 // survey is what a directory holds, by file names and headers alone.
@@ -29,6 +29,9 @@ type survey struct {
 	// become durable, or the attempt to recover that made them failed. They hold
 	// no frames.
 	strays []*file
+
+	// spares are files that were segments.
+	spares []spare
 }
 
 // look reads the headers in dir. An error that matches ErrCorrupt comes with
@@ -39,7 +42,16 @@ func look(fsys vfs.FS, dir string) (survey, error) {
 		return survey{}, fmt.Errorf("list %s: %w", dir, err)
 	}
 	var files []*file
+	var spares []spare
 	for _, name := range names {
+		if isSpare(name) {
+			info, err := fsys.Stat(fsys.PathJoin(dir, name))
+			if err != nil {
+				return survey{}, fmt.Errorf("measure %s: %w", name, err)
+			}
+			spares = append(spares, spare{name, info.Size()})
+			continue
+		}
 		base, ok := parseName(name)
 		if !ok {
 			continue
@@ -54,7 +66,9 @@ func look(fsys vfs.FS, dir string) (survey, error) {
 		files = append(files, f)
 	}
 	slices.SortFunc(files, func(a, b *file) int { return cmp.Compare(a.base, b.base) })
-	return arrange(files)
+	s, err := arrange(files)
+	s.spares = spares
+	return s, err
 }
 
 func (f *file) read(fsys vfs.FS, dir string) (err error) {
@@ -73,8 +87,13 @@ func (f *file) read(fsys vfs.FS, dir string) (err error) {
 		return err
 	}
 	f.header, f.bad = decodeHeader(b, f.base)
-	w := window{file: h, size: f.size}
-	used, err := w.zeros(headerBytes)
+	r := &reader{win: window{file: h, size: f.size}, id: f.header.id, base: f.base}
+	if f.bad == nil && f.header.reused {
+		// What it held before follows the header; a frame of its own verifies.
+		_, f.frames, err = r.at(f.base)
+		return err
+	}
+	used, err := r.win.zeros(headerBytes)
 	f.frames = used < f.size
 	return err
 }

@@ -30,6 +30,7 @@ const (
 	opDir    kind = "open dir"
 	opDirSnc kind = "sync dir"
 	opRemove kind = "remove"
+	opRename kind = "rename"
 	opClose  kind = "close"
 )
 
@@ -98,6 +99,10 @@ func (w *world) MkdirAll(name string, perm os.FileMode) error {
 
 func (w *world) Remove(name string) error {
 	return w.do(opRemove, name, func() error { return w.FS.Remove(name) })
+}
+
+func (w *world) Rename(from, to string) error {
+	return w.do(opRename, from, func() error { return w.FS.Rename(from, to) })
 }
 
 func (w *world) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
