@@ -28,6 +28,9 @@ type heldNode struct {
 	t      *testing.T
 	now    *standingClock
 	log    *log.Log
+	disk   *vfs.MemFS
+	store  *memory.Store
+	opt    NodeOptions
 	node   *Node
 	actors []actor.Actor
 
@@ -37,8 +40,14 @@ type heldNode struct {
 // holdNode makes a node of one lane with an empty disk.
 func holdNode(t *testing.T, opt NodeOptions) *heldNode {
 	t.Helper()
-	h := &heldNode{t: t, now: &standingClock{time.UnixMilli(1_700_000_000_000)}}
-	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+	h := &heldNode{t: t, now: &standingClock{time.UnixMilli(1_700_000_000_000)}, disk: vfs.NewMem(), store: memory.New(), opt: opt}
+	h.start()
+	return h
+}
+
+func (h *heldNode) start() {
+	h.t.Helper()
+	disk := errorfs.Wrap(h.disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if h.failSync && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) {
 			h.failSync = false
 			return errDisk
@@ -47,17 +56,26 @@ func holdNode(t *testing.T, opt NodeOptions) *heldNode {
 	}))
 	var err error
 	if h.log, err = log.Open(disk, "log", h.now, log.Options{}); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
+	opt := h.opt
 	opt.ID, opt.Engine.Lanes = "node", 1
-	h.node, err = NewNode(t.Context(), World{
-		Clock: h.now, Random: systemRandom{}, Log: h.log, Store: memory.New(), Metrics: prometheus.NewRegistry(),
+	h.node, err = NewNode(h.t.Context(), World{
+		Clock: h.now, Random: systemRandom{}, Log: h.log, Store: h.store, Metrics: prometheus.NewRegistry(),
 	}, opt)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	h.actors = h.node.Actors()
-	return h
+}
+
+// restart ends the node and starts it again on its disk.
+func (h *heldNode) restart() {
+	h.t.Helper()
+	if err := h.log.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.start()
 }
 
 // settle lets everything but the log work until there is nothing left to do.

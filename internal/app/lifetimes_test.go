@@ -39,8 +39,12 @@ func (h *heldNode) later(d time.Duration) {
 // ask sends messages and returns what is said to that.
 func (p *heldPeer) ask(messages ...wire.Message) []wire.Message {
 	p.h.t.Helper()
-	p.send(messages...)
-	p.h.all()
+	for _, m := range messages {
+		for p.try(m) {
+			p.h.all() // a device is remembered before it writes to sets
+		}
+		p.h.all()
+	}
 	return p.told()
 }
 

@@ -49,6 +49,10 @@ type NodeOptions struct {
 	Session    session.Options
 	Limits     service.Limits
 	Tokens     auth.Tokens
+
+	// DeviceRetention is how long a device that stays away is remembered; at least
+	// as long as tombstones. Default 90 days.
+	DeviceRetention time.Duration
 }
 
 // Node is a server without files, sockets and goroutines of its own.
@@ -61,6 +65,7 @@ type Node struct {
 	clock    clock.Clock
 	feed     *feed.Feed
 	maps     *maps.Service
+	syncs    *syncservice.Service
 	queries  *query.Service
 	counters *counter.Service
 }
@@ -83,12 +88,15 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	}
 	n.queries = query.New(n.Engine, n.feed, w.Clock, w.Metrics, opt.Query)
 	n.counters = counter.New(n.Engine, n.feed, w.Metrics)
-	n.maps = maps.New(n.Engine, w.Clock, w.Metrics, opt.Limits)
+	if n.syncs, err = syncservice.New(ctx, n.Engine, n.queries, opt.Limits, opt.DeviceRetention); err != nil {
+		return nil, err
+	}
+	n.maps = maps.New(n.Engine, w.Clock, w.Metrics, opt.Limits, n.syncs)
 
 	reg := &service.Registry{}
 	reg.Add(n.maps)
 	reg.Add(n.queries)
-	reg.Add(syncservice.New(n.Engine, n.queries, opt.Limits))
+	reg.Add(n.syncs)
 	reg.Add(n.counters)
 	reg.Add(topic.New(w.Clock, w.Metrics))
 	reg.Add(members.New(w.Clock, opt.ID, opt.Endpoint))
@@ -111,7 +119,8 @@ func (n *Node) Actors() []actor.Actor {
 func (n *Node) Sweep() {
 	n.maps.Sweep()
 	n.queries.Sweep()
-	n.Engine.Sweep(0)
+	n.syncs.Sweep()
+	n.Engine.Sweep(n.syncs.Confirmed())
 	n.Host.Sweep()
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/service"
 	"github.com/topgunbuild/topgun-go/internal/service/auth"
+	syncservice "github.com/topgunbuild/topgun-go/internal/service/sync"
 	"github.com/topgunbuild/topgun-go/internal/session"
 	"github.com/topgunbuild/topgun-go/internal/transport"
 	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
@@ -90,13 +91,14 @@ func nodeOptions(cfg config.Config, id string, port int) NodeOptions {
 			OutboxBytes: cfg.Limits.OutboxBytes, InFlight: cfg.Limits.FramesInFlight,
 			HandshakeTimeout: cfg.Limits.HandshakeTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		},
-		Tokens: tokens(cfg.Auth),
+		Tokens:          tokens(cfg.Auth),
+		DeviceRetention: cfg.Lifetimes.Devices,
 	}
 }
 
 func lifetimes(cfg config.Lifetimes) records.Lifetimes {
 	l := records.Lifetimes{
-		MaxIdle:    []records.MapSpan{{Map: auth.DeviceMap, Span: cfg.Devices}},
+		MaxIdle:    []records.MapSpan{{Map: auth.DeviceMap, Span: cfg.Devices}, {Map: syncservice.CursorMap, Span: cfg.Devices}},
 		Tombstones: cfg.Tombstones,
 	}
 	for _, s := range cfg.TTL {

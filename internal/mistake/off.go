@@ -38,6 +38,9 @@ const (
 	// millisecond and counter (law 5).
 	TieByArrival = false
 
+	// ReclaimUnconfirmed forgets removals that a device may not know (law 6).
+	ReclaimUnconfirmed = false
+
 	// NoHorizon forgets deletions without refusing what is older (law 6).
 	NoHorizon = false
 )

@@ -17,7 +17,8 @@ var (
 	SkipReplay        = name == "skip-replay"
 	EmitAgain         = name == "emit-again"
 
-	LoseDeletion = name == "lose-deletion"
-	TieByArrival = name == "tie-by-arrival"
-	NoHorizon    = name == "no-horizon"
+	LoseDeletion       = name == "lose-deletion"
+	TieByArrival       = name == "tie-by-arrival"
+	ReclaimUnconfirmed = name == "reclaim-unconfirmed"
+	NoHorizon          = name == "no-horizon"
 )

@@ -30,6 +30,7 @@ type Ticket struct {
 	order  *Order
 	frames []Frame
 	done   bool
+	passed func(ok bool) // of a mark: see After
 }
 
 // Take gives the next place. The caller has asked Full before.
@@ -39,6 +40,21 @@ func (o *Order) Take() *Ticket {
 	t := &Ticket{order: o}
 	o.queue = append(o.queue, t)
 	return t
+}
+
+// After calls fn, perhaps at once, when every request before it has its answer;
+// ok is false when one of them was given up for a transient reason. Like Take it
+// is called only after Full.
+func (o *Order) After(fn func(ok bool)) {
+	o.mu.Lock()
+	if len(o.queue) > 0 {
+		o.queue = append(o.queue, &Ticket{order: o, done: true, passed: fn})
+		o.mu.Unlock()
+		return
+	}
+	ok := !o.failed
+	o.mu.Unlock()
+	fn(ok)
 }
 
 // Full reports whether Take would give nothing; freed is then called when that
@@ -64,10 +80,15 @@ func (t *Ticket) Resolve(frames ...Frame) {
 		t.frames = append([]Frame(nil), frames...)
 	}
 	n := 0
+	var passed []func(ok bool)
 	for n < len(o.queue) && o.queue[n].done {
 		o.sendLocked(o.queue[n].frames)
+		if fn := o.queue[n].passed; fn != nil {
+			passed = append(passed, fn)
+		}
 		n++
 	}
+	failed := o.failed
 	rest := copy(o.queue, o.queue[n:])
 	clear(o.queue[rest:])
 	o.queue = o.queue[:rest]
@@ -80,6 +101,9 @@ func (t *Ticket) Resolve(frames ...Frame) {
 		empty, o.empty = o.empty, nil
 	}
 	o.mu.Unlock()
+	for _, fn := range passed {
+		fn(!failed)
+	}
 	if freed {
 		o.freed()
 	}

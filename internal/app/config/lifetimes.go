@@ -50,7 +50,7 @@ func defineLifetimes(l *Lifetimes) []Option {
 		{
 			Name: "device-retention", Env: "TOPGUN_DEVICE_RETENTION", Group: groupLifetimes, Default: "2160h",
 			Help:  "How long a device that stays away is remembered; at least tombstone-retention.",
-			value: span{to: &l.Devices, min: 10 * time.Second, max: maxSpan},
+			value: span{to: &l.Devices, min: 48 * time.Hour, max: maxSpan},
 		},
 	}
 }

@@ -69,8 +69,9 @@ type Engine struct {
 	epoch uint32
 	lanes []*lane.Lane
 
-	keeping *records.Keeping
-	sweeps  []sweep
+	replicas []*records.Replica // all, until the lanes run
+	keeping  *records.Keeping
+	sweeps   []sweep
 
 	Credit *Credit
 }
@@ -104,6 +105,7 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 	for i := range shared {
 		e.lanes = append(e.lanes, lane.New(e.clock, lg, &l, fd, shared[i], own[i], e.opt.Lane))
 	}
+	e.replicas = all[:]
 	e.sweeps = make([]sweep, len(e.lanes))
 	return e, nil
 }

@@ -145,6 +145,7 @@ func (r *Replica) scheduleLWW(m *Map, hash uint32, rec crdt.LWW, arrival uint64)
 
 // scheduleDeath puts the tombstone of a tag down for its reclaiming.
 func (r *Replica) scheduleDeath(m *Map, hash uint32, tag string, removedAt int64) {
+	raise(&r.shared.keeping.removals, removedAt)
 	at, known := deathOf(tag, removedAt)
 	if known {
 		r.shared.deaths.tags.add(at, slot{m.number, hash})
@@ -172,7 +173,7 @@ func (r *Replica) installed(m *Map, e record.Entry, state []byte) {
 	case change.KindHorizon:
 		if to, err := parseHorizon(stringOf(state)); err == nil {
 			r.horizon = max(r.horizon, to)
-			r.shared.keeping.raise(to)
+			raise(&r.shared.keeping.horizon, to)
 		}
 	}
 }

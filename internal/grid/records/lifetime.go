@@ -50,8 +50,8 @@ func spanOf(spans []MapSpan, mapName string) int64 {
 // Keeping is what all lanes of a node have in common about lifetimes: the rules,
 // and how far they have come. It is safe for concurrent use.
 type Keeping struct {
-	lifetimes Lifetimes
-	horizon   atomic.Int64
+	lifetimes         Lifetimes
+	horizon, removals atomic.Int64
 
 	expired, reclaimed, stale atomic.Uint64
 }
@@ -75,10 +75,14 @@ func (k *Keeping) Counts() (expired, reclaimed, stale uint64) {
 	return k.expired.Load(), k.reclaimed.Load(), k.stale.Load()
 }
 
-func (k *Keeping) raise(horizon int64) {
+// Removals is when the latest tag was removed that is remembered, in milliseconds
+// since the Unix epoch.
+func (k *Keeping) Removals() int64 { return k.removals.Load() }
+
+func raise(v *atomic.Int64, to int64) {
 	for {
-		have := k.horizon.Load()
-		if have >= horizon || k.horizon.CompareAndSwap(have, horizon) {
+		have := v.Load()
+		if have >= to || v.CompareAndSwap(have, to) {
 			return
 		}
 	}

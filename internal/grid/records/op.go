@@ -39,6 +39,10 @@ type Op struct {
 
 	Tag string // Add, Drop
 
+	// Since refuses an Add of a tag that is not there and is older than this, in
+	// milliseconds since the Unix epoch: its sender would have sent it before.
+	Since int64
+
 	Counter crdt.CounterState // Merge
 
 	Check   policy.Check // nil allows

@@ -40,15 +40,20 @@ func (r *Replica) tooOld(millis int64) bool {
 	return true
 }
 
-// tooOldTag is tooOld for a write of a tag, which may tell its own time.
-func (r *Replica) tooOldTag(tag string, millis int64) bool {
-	if r.horizon == 0 {
+// tooOldTag is tooOld for a write of a tag, which may tell its own time, and
+// which may have to be younger than the horizon.
+func (r *Replica) tooOldTag(tag string, millis, since int64) bool {
+	if since = max(since, r.horizon); since == 0 {
 		return false
 	}
 	if ts, err := hlc.Parse(tag); err == nil {
 		millis = min(millis, ts.Millis)
 	}
-	return r.tooOld(millis)
+	if millis >= since || mistake.NoHorizon {
+		return false
+	}
+	r.shared.keeping.stale.Add(1)
+	return true
 }
 
 // Horizon is the time, in milliseconds since the Unix epoch, before which
@@ -57,8 +62,8 @@ func (r *Replica) Horizon() int64 { return r.horizon }
 
 // reclaim forgets what may be forgotten of one key, and puts the rest down for
 // later.
-func (r *Replica) reclaim(w *sweep, m *Map, t *record.Table, hash uint32, key string) {
-	op := &Op{Verb: change.Forget, Map: m.Name, Kind: m.Kind, Key: key, Hash: hash, Author: system}
+func (r *Replica) reclaim(w *sweep, m *Map, t *record.Table, keyHash uint32, key string) {
+	op := &Op{Verb: change.Forget, Map: m.Name, Kind: m.Kind, Key: key, Hash: keyHash, Author: system}
 	switch m.Kind {
 	case change.KindLWW:
 		r.reclaimKey(w, m, t, op)
@@ -164,7 +169,7 @@ func (r *Replica) raise(w *sweep) {
 		return // the name is the server's own, nobody else gives it a kind
 	}
 	r.horizon = w.cut
-	r.shared.keeping.raise(w.cut)
+	raise(&r.shared.keeping.horizon, w.cut)
 	t := r.open(m)
 	key := horizonKey(r.ID)
 	op := &Op{Verb: change.Raise, Key: key, Hash: hash.Key(key), Author: system}

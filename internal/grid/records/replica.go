@@ -49,6 +49,10 @@ func (r *Replica) Seq() uint64 { return r.seq }
 // Table returns the records of a map, nil when there are none.
 func (r *Replica) Table(m *Map) *record.Table { return r.tables[m] }
 
+// Map is the map of a name as the replica's lane sees it, nil when no record of
+// it was ever seen there.
+func (r *Replica) Map(name string) *Map { return r.shared.Find(name) }
+
 // Step carries out one operation, adding what it changed to fx.
 func (r *Replica) Step(now Time, op *Op, fx *Effects) Result {
 	m, err := r.shared.open(op.Map, op.Kind)
@@ -199,7 +203,7 @@ func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Re
 	if !changed {
 		return Result{Status: Unchanged}
 	}
-	if prev.Tag == "" && r.tooOldTag(op.Tag, op.TS.Millis) {
+	if prev.Tag == "" && r.tooOldTag(op.Tag, op.TS.Millis, op.Since) {
 		return Result{Status: Refused, Err: ErrStale}
 	}
 	if len(next) > maxState {
@@ -231,7 +235,7 @@ func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) R
 	if !changed || !live && mistake.LoseTombstone {
 		return Result{Status: Unchanged}
 	}
-	if !live && r.tooOldTag(op.Tag, never) {
+	if !live && r.tooOldTag(op.Tag, never, 0) {
 		return Result{Status: Refused, Err: ErrStale}
 	}
 	if len(next) > maxState {

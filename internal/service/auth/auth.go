@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -68,6 +69,7 @@ func (s *Service) Device(principal, token string, done func(service.Device)) {
 		case err != nil:
 			done(service.Device{})
 		case holds(state, secret):
+			s.touch(principal, id, secret, state)
 			done(service.Device{ID: id})
 		default:
 			s.mint(principal, done)
@@ -87,20 +89,37 @@ func (s *Service) mint(principal string, done func(service.Device)) {
 	id[6] = id[6]&0x0f | 0x40 // version 4
 	id[8] = id[8]&0x3f | 0x80 // RFC 9562 variant
 	secret := hex.EncodeToString(raw[16:])
-	sum := sha256.Sum256([]byte(secret))
-	key := deviceKey(principal, id.String())
-	b := &engine.Batch{Until: engine.Durable}
-	b.Ops = []records.Op{{
-		Verb: change.Put, Kind: change.KindLWW, Map: DeviceMap, Key: key, Hash: hash.Key(key),
-		Value: value.AppendBin(nil, sum[:]), TS: s.engine.Clock().Now(), Author: &s.author,
-	}}
-	b.Done = func(_ *engine.Batch, err error) {
+	s.write(principal, id.String(), secret, func(err error) {
 		if err != nil {
 			done(service.Device{})
 			return
 		}
 		done(service.Device{ID: id.String(), Token: id.String() + "." + secret})
+	})
+}
+
+// touchEvery is how old the record of a device may be that comes back. Records
+// end that nobody writes any more; see option device-retention.
+const touchEvery = 24 * time.Hour
+
+// touch renews the record of a device that was seen. Nobody waits for that: one
+// that could not be renewed is the next time.
+func (s *Service) touch(principal, id, secret, state string) {
+	rec, err := crdt.ParseLWW(state)
+	if err == nil && s.engine.Clock().Sys()-rec.TS.Millis > touchEvery.Milliseconds() {
+		s.write(principal, id, secret, func(error) {})
 	}
+}
+
+func (s *Service) write(principal, id, secret string, done func(error)) {
+	sum := sha256.Sum256([]byte(secret))
+	key := deviceKey(principal, id)
+	b := &engine.Batch{Until: engine.Durable}
+	b.Ops = []records.Op{{
+		Verb: change.Put, Kind: change.KindLWW, Map: DeviceMap, Key: key, Hash: hash.Key(key),
+		Value: value.AppendBin(nil, sum[:]), TS: s.engine.Clock().Now(), Author: &s.author,
+	}}
+	b.Done = func(_ *engine.Batch, err error) { done(err) }
 	s.engine.Do(b)
 }
 

@@ -2,6 +2,7 @@ package maps
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type Service struct {
 	engine  *engine.Engine
 	clock   clock.Clock
 	limits  service.Limits
+	tracker service.Tracker
 	metrics *metrics
 	late    late
 	pool    sync.Pool
@@ -29,8 +31,8 @@ type metrics struct {
 	latency                                  prometheus.Histogram
 }
 
-// New makes the service.
-func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim service.Limits) *Service {
+// New makes the service. tracker is told who writes to OR maps.
+func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim service.Limits, tracker service.Tracker) *Service {
 	ops := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "topgun_operations_total", Help: "Operations of clients, by what became of them.",
 	}, []string{"outcome"})
@@ -45,7 +47,7 @@ func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim servi
 	}
 	reg.MustRegister(ops, m.latency)
 	return &Service{
-		engine: e, clock: clk, limits: lim.WithDefaults(), metrics: m,
+		engine: e, clock: clk, limits: lim.WithDefaults(), tracker: tracker, metrics: m,
 		late: late{jobs: map[*job]time.Time{}},
 	}
 }
@@ -73,6 +75,8 @@ func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 	}
 	return nil
 }
+
+func writesSet(op wire.ClientOp) bool { return op.ORTag.Set || op.ORRecord.Set }
 
 // job is one frame of operations under way.
 type job struct {
@@ -109,6 +113,9 @@ func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.Wr
 		return nil
 	}
 	if c.Acks.Full() {
+		return service.ErrBusy
+	}
+	if slices.ContainsFunc(ops, writesSet) && !s.tracker.Track(c) {
 		return service.ErrBusy
 	}
 	if !s.engine.Admit(len(ops), size, c.Wake) {

@@ -30,7 +30,7 @@ func newHarness(t *testing.T, opt gridtest.Options) *harness {
 	t.Helper()
 	w := gridtest.Open(t, opt)
 	lim := service.Limits{KeyBytes: 16, ValueBytes: 64}
-	return &harness{t: t, world: w, service: maps.New(w.Engine, w.Clock, prometheus.NewRegistry(), lim)}
+	return &harness{t: t, world: w, service: maps.New(w.Engine, w.Clock, prometheus.NewRegistry(), lim, tracker{})}
 }
 
 func (h *harness) join() *servicetest.Caller {
@@ -360,3 +360,8 @@ func TestEveryKindOfOperation(t *testing.T) {
 		t.Errorf("the map holds %+v", l)
 	}
 }
+
+// tracker remembers everybody.
+type tracker struct{}
+
+func (tracker) Track(*service.Caller) bool { return true }

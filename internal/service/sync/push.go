@@ -30,12 +30,13 @@ func (s *Service) push(c *service.Caller, m *wire.ORMapPushDiff, size int) error
 	for i := range m.Entries {
 		cost += len(m.Entries[i].Records) + 1
 	}
-	if !s.engine.Admit(cost, size, c.Wake) {
+	if c.Acks.Full() || !s.engine.Admit(cost, size, c.Wake) {
 		return service.ErrBusy
 	}
 	author := *c.Author
 	author.Origin = change.OriginSync
 	p := &push{service: s, caller: c, author: &author, message: m, cost: cost, size: size}
+	p.ticket, p.since = c.Acks.Take(), s.since(c, m.MapName)
 	p.gather = engine.NewGather(len(m.Entries), p.submit)
 	p.known = make([]string, len(m.Entries))
 	for i := range m.Entries {
@@ -45,6 +46,17 @@ func (s *Service) push(c *service.Caller, m *wire.ORMapPushDiff, size int) error
 		})
 	}
 	return nil
+}
+
+// since is how old a tag may be that a push brings and that is not there. The
+// device had sent all its own before it confirmed, and had dropped what was
+// removed by then: an older tag is one whose removal may be forgotten. A session
+// that has not begun to synchronise the map was not told to begin anew.
+func (s *Service) since(c *service.Caller, mapName string) int64 {
+	if s.engine.Keeping().Horizon() > 0 && !s.covers.synchronises(c, mapName) {
+		return noDevices
+	}
+	return s.devices.cursor(c)
 }
 
 // push is one ORMAP_PUSH_DIFF under way.
@@ -58,6 +70,8 @@ type push struct {
 	batch   engine.Batch
 	cost    int
 	size    int
+	since   int64
+	ticket  *service.Ticket
 	invalid error
 }
 
@@ -90,6 +104,7 @@ func (p *push) submit(err error) {
 func (p *push) add(e *wire.ORMapEntry, known crdt.ORState) {
 	op := records.Op{
 		Map: p.message.MapName, Key: e.Key, Hash: hash.Key(e.Key), Kind: change.KindOR, Author: p.author,
+		Since: p.since,
 	}
 	held := map[string]bool{}
 	for r := range known.Records() {
@@ -116,13 +131,19 @@ func (p *push) add(e *wire.ORMapEntry, known crdt.ORState) {
 
 func (p *push) finish(err error) {
 	p.service.engine.Credit.Return(p.cost, p.size)
-	switch {
-	case err != nil:
-		p.service.unavailable(p.caller, err)
-	case p.invalid != nil:
+	if err != nil {
+		// What it holds was not taken, so nothing that the session confirms may
+		// count.
+		p.ticket.Fail(&service.Error{
+			Code: service.CodeOf(err), Type: p.message.Type(), Request: p.message.MapName, Text: err.Error(),
+		}, &service.CloseError{Code: wire.CloseTryAgainLater})
+		return
+	}
+	if p.invalid != nil {
 		p.caller.Send((&service.Error{
 			Code: service.CodeOf(p.invalid), Type: p.message.Type(), Request: p.message.MapName,
 			Text: fmt.Sprintf("part of what was pushed is refused: %v", p.invalid),
 		}).Message())
 	}
+	p.ticket.Resolve()
 }

@@ -1,12 +1,16 @@
 package sync
 
 import (
+	"context"
+	"time"
+
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/merkle"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
@@ -20,11 +24,23 @@ type Service struct {
 	engine   *engine.Engine
 	follower Follower
 	limits   service.Limits
+	devices  *devices
+	covers   covers
+	next     int64 // when Sweep does something, in ms
 }
 
-// New makes the service.
-func New(e *engine.Engine, f Follower, lim service.Limits) *Service {
-	return &Service{e, f, lim.WithDefaults()}
+// New makes the service, with what devices had confirmed before. A device that
+// stays away for longer than retention is forgotten; 0 means 90 days. It is
+// called before the lanes run.
+func New(ctx context.Context, e *engine.Engine, f Follower, lim service.Limits, retention time.Duration) (*Service, error) {
+	if retention == 0 {
+		retention = 90 * 24 * time.Hour
+	}
+	d, err := newDevices(ctx, e, retention)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{engine: e, follower: f, limits: lim.WithDefaults(), devices: d}, nil
 }
 
 // Handles implements service.Service.
@@ -32,22 +48,26 @@ func (s *Service) Handles() []wire.Type {
 	return []wire.Type{
 		wire.TypeSyncInit, wire.TypeMerkleReqBucket,
 		wire.TypeORMapSyncInit, wire.TypeORMapMerkleReqBucket, wire.TypeORMapDiffRequest, wire.TypeORMapPushDiff,
+		wire.TypeClientApplyAck,
 	}
 }
 
 // Leave implements service.Service.
-func (s *Service) Leave(*service.Caller) {}
+func (s *Service) Leave(c *service.Caller) { s.covers.leave(c) }
 
 // Handle implements service.Service.
 func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 	switch m := m.(type) {
 	case *wire.SyncInit:
-		return s.begin(c, m.MapName, change.KindLWW)
+		return s.begin(c, m)
 	case *wire.ORMapSyncInit:
-		return s.begin(c, m.MapName, change.KindOR)
+		return s.beginSet(c, m)
 	case *wire.MerkleReqBucket:
 		return s.bucket(c, m.MapName, m.Path, change.KindLWW)
+	case *wire.ClientApplyAck:
+		return s.confirm(c, m)
 	case *wire.ORMapMerkleReqBucket:
+		s.covers.differs(c, m.MapName, s.engine.Clock().Sys())
 		return s.bucket(c, m.MapName, m.Path, change.KindOR)
 	case *wire.ORMapDiffRequest:
 		return s.diff(c, m)
@@ -58,26 +78,81 @@ func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 }
 
 // begin answers with the root. A map that is unknown, reserved, or of another
-// kind has the root of an empty one: the protocol knows no other answer.
-func (s *Service) begin(c *service.Caller, mapName string, kind change.Kind) error {
-	if !records.Reserved(mapName) {
-		if err := s.follower.Follow(c, mapName); err != nil {
-			return err
-		}
+// kind has the root of an empty one: the protocol knows no other answer. A
+// replica that was last brought up to date before deletions were forgotten has
+// to begin anew.
+func (s *Service) begin(c *service.Caller, m *wire.SyncInit) error {
+	if err := s.follow(c, m.MapName); err != nil {
+		return err
 	}
-	s.tree(mapName, "", kind, func(t *merkle.Tree, err error) {
+	s.tellHorizon(c)
+	if m.LastSyncTimestamp > 0 && m.LastSyncTimestamp < s.engine.Keeping().Horizon() {
+		c.Send(&wire.SyncResetRequired{
+			MapName: m.MapName, Reason: "the replica is older than the deletions that the server remembers",
+		})
+		return nil
+	}
+	s.tree(m.MapName, "", change.KindLWW, func(t *merkle.Tree, err error) {
 		if err != nil {
 			s.unavailable(c, err)
 			return
 		}
-		now := s.engine.Clock().Now()
-		if kind == change.KindOR {
-			c.Send(&wire.ORMapSyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now})
-			return
-		}
-		c.Send(&wire.SyncRespRoot{MapName: mapName, RootHash: t.Root(), Timestamp: now, Epoch: int64(s.engine.Epoch())})
+		c.Send(&wire.SyncRespRoot{MapName: m.MapName, RootHash: t.Root(), Timestamp: s.engine.Clock().Now()})
 	})
 	return nil
+}
+
+func (s *Service) follow(c *service.Caller, mapName string) error {
+	if records.Reserved(mapName) {
+		return nil
+	}
+	return s.follower.Follow(c, mapName)
+}
+
+// beginSet is begin for an OR map. The device is remembered before it is
+// answered; see devices.
+func (s *Service) beginSet(c *service.Caller, m *wire.ORMapSyncInit) error {
+	if err := s.follow(c, m.MapName); err != nil {
+		return err
+	}
+	if s.hidden(m.MapName, change.KindOR) {
+		c.Send(&wire.ORMapSyncRespRoot{MapName: m.MapName, Timestamp: s.engine.Clock().Now()})
+		return nil
+	}
+	if err := s.covers.open(c, m.MapName, s.engine.Clock().Sys()); err != nil {
+		return err
+	}
+	s.tellHorizon(c)
+	s.devices.track(c, func() { s.root(c, m) })
+	return nil
+}
+
+// root answers ORMAP_SYNC_INIT. A root that is the client's own comes with its
+// covering epoch; a client whose root is another one is sent one later, when it
+// may have caught up (see Sweep).
+func (s *Service) root(c *service.Caller, m *wire.ORMapSyncInit) {
+	cursor := s.devices.own(c)
+	epoch := s.engine.Clock().Now().Millis
+	horizon := s.engine.Keeping().Horizon()
+	// Whoever may hold tags whose removal is forgotten begins anew: a device that
+	// has confirmed nothing, or not enough, or that has lost what it had confirmed.
+	full := horizon > 0 && m.RootHash != 0 && (cursor < horizon || m.ClaimedEpoch < cursor)
+	s.tree(m.MapName, "", change.KindOR, func(t *merkle.Tree, err error) {
+		if err != nil {
+			s.unavailable(c, err)
+			return
+		}
+		resp := &wire.ORMapSyncRespRoot{MapName: m.MapName, RootHash: t.Root(), Timestamp: s.engine.Clock().Now()}
+		switch {
+		case full && !mistake.NoHorizon:
+			// The client also drops its operations from before the timestamp.
+			resp.FullResync, resp.Timestamp.Millis, resp.Timestamp.Counter = true, horizon, 0
+		case resp.RootHash == m.RootHash:
+			resp.CoveringEpoch = epoch
+			s.covers.sent(c, m.MapName, epoch)
+		}
+		c.Send(resp)
+	})
 }
 
 func (s *Service) tree(mapName, path string, kind change.Kind, done func(*merkle.Tree, error)) {

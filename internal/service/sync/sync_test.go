@@ -43,7 +43,11 @@ func (h *harness) Follow(c *service.Caller, mapName string) error {
 func newHarness(t *testing.T, opt gridtest.Options) *harness {
 	t.Helper()
 	h := &harness{t: t, world: gridtest.Open(t, opt)}
-	h.service = sync.New(h.world.Engine, h, service.Limits{KeyBytes: 32, ValueBytes: 64})
+	var err error
+	h.service, err = sync.New(t.Context(), h.world.Engine, h, service.Limits{KeyBytes: 32, ValueBytes: 64}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return h
 }
 
@@ -562,4 +566,21 @@ func TestWhatIsPushed(t *testing.T) {
 	if r.Woken() != 1 {
 		t.Errorf("told to come again %d times", r.Woken())
 	}
+}
+
+// TestSetsOfASessionAreLimited: what a session makes the server remember is
+// bounded.
+func TestSetsOfASessionAreLimited(t *testing.T) {
+	h := newHarness(t, gridtest.Options{})
+	c := servicetest.NewCaller(1, 1)
+	for i := range 1000 {
+		h.must(c, &wire.ORMapSyncInit{MapName: fmt.Sprint("set ", i)})
+	}
+	var refused *service.Error
+	if err := h.handle(c, &wire.ORMapSyncInit{MapName: "one more"}); !errors.As(err, &refused) || refused.Code != wire.CodeTooLarge {
+		t.Errorf("one more is answered with %v", err)
+	}
+	h.must(c, &wire.ORMapSyncInit{MapName: "set 7"})
+	h.service.Leave(c.Caller)
+	h.must(servicetest.NewCaller(2, 1), &wire.ORMapSyncInit{MapName: "one more"})
 }
