@@ -51,7 +51,7 @@ var notices = []notice{
 	{"arrival-wins", "grid/records", "TestTheWritersClockDecides", "want status 0"},
 	{"emit-again", "grid/records", "TestRedeliveryEmitsNothing", "came again"},
 	{"reclaim-unconfirmed", "app", "TestTagsAreForgottenWhenAllDevicesHaveConfirmed", "nobody has confirmed it"},
-	{"no-horizon", "app", "TestAStaleDeviceCannotResurrect", "begins anew"},
+	{"no-horizon", "app", "TestAStaleDeviceCannotResurrect", "told to prune: false"},
 	{"no-horizon", "grid/records", "TestTombstonesAreForgottenByAge", "2 changes"},
 	{"tie-by-arrival", "grid/records", "TestTheWritersClockDecides", "want status 0"},
 	{"lose-deletion", "grid/records", "TestReplicaDoesWhatItsModelDoes", "the key from"},

@@ -97,7 +97,9 @@ func (s *Service) begin(c *service.Caller, m *wire.SyncInit) error {
 			s.unavailable(c, err)
 			return
 		}
-		c.Send(&wire.SyncRespRoot{MapName: m.MapName, RootHash: t.Root(), Timestamp: s.engine.Clock().Now()})
+		c.Send(&wire.SyncRespRoot{
+			MapName: m.MapName, RootHash: t.Root(), Timestamp: s.engine.Clock().Now(), Epoch: int64(s.engine.Epoch()),
+		})
 	})
 	return nil
 }
