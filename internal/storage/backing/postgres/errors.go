@@ -1,0 +1,63 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+)
+
+// classified are the errors that already say what a caller branches on.
+var classified = []error{
+	backing.ErrInvalid, backing.ErrStale, backing.ErrClosed, backing.ErrLocked,
+	backing.ErrFormat, backing.ErrCorrupt, backing.ErrFull, backing.ErrIO,
+}
+
+// classify gives err, which happened to a call with ctx while doing what, its
+// place among the errors of the seam. No text of the driver holds a password.
+func classify(ctx context.Context, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, c := range classified {
+		if errors.Is(err, c) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if cause := ctx.Err(); cause != nil {
+		return fmt.Errorf("%s: %w", what, cause)
+	}
+	// A deadline that is not the caller's is ours, and a failure like others.
+	return fmt.Errorf("%s: %w: %v", what, kindOf(err), err) //nolint:errorlint // see above
+}
+
+// kindOf reads the SQLSTATE of an error.
+func kindOf(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case !errors.As(err, &pg):
+		return backing.ErrIO
+	case pg.Code == diskFull:
+		return backing.ErrFull
+	case strings.HasPrefix(pg.Code, "XX"): // internal error, data or index corrupted
+		return backing.ErrCorrupt
+	default:
+		return backing.ErrIO
+	}
+}
+
+// The SQLSTATEs that are told apart.
+const (
+	diskFull       = "53100"
+	undefinedTable = "42P01"
+	noPrivilege    = "42501"
+)
+
+func hasCode(err error, code string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == code
+}

@@ -1,0 +1,212 @@
+package writebehind
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+)
+
+// worker is what run keeps between its passes.
+type worker struct {
+	*Store
+	farMark  backing.Mark // known once compared
+	compared bool         // far was read and found to be where staging begins, or to lack more
+	pause    time.Duration
+	again    time.Time // when the pause ends
+}
+
+// run passes on what is staged until ctx ends.
+func (s *Store) run(ctx context.Context) {
+	w := &worker{Store: s}
+	timer := s.opt.Clock.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		wait := w.wait()
+		if wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-s.bell:
+				continue // how long to wait may have changed
+			case <-timer.C():
+			case <-ctx.Done():
+				return
+			}
+		}
+		w.attempt(ctx)
+	}
+}
+
+// wait is how long to do nothing: until a pause is over, until Delay has passed
+// since something came, or else until it is time to see whether far is there.
+func (w *worker) wait() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.hurry, !w.compared && w.failing == nil:
+		return 0
+	case w.failing != nil:
+		return min(w.again.Sub(w.opt.Clock.Now()), w.pause)
+	case w.since.IsZero():
+		return w.opt.LookEvery
+	default:
+		return min(w.since.Add(w.opt.Delay).Sub(w.opt.Clock.Now()), w.opt.Delay)
+	}
+}
+
+// attempt does what there is to do, and notes how it went.
+func (w *worker) attempt(ctx context.Context) {
+	w.mu.Lock()
+	w.hurry = false
+	w.mu.Unlock()
+	err := w.pass(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.failing
+	w.failing = err
+	if err != nil {
+		w.counters.Failures++
+		w.pause = min(max(2*w.pause, w.opt.RetryMin), w.opt.RetryMax)
+		w.again = w.opt.Clock.Now().Add(w.pause)
+		if was == nil {
+			w.opt.Logger.WarnContext(ctx, "the far store takes nothing; what it lacks waits", "error", err)
+		}
+		return
+	}
+	w.pause = 0
+	if was != nil {
+		w.opt.Logger.InfoContext(ctx, "the far store is up to date again")
+	}
+}
+
+// pass brings far to where near was when it began.
+func (w *worker) pass(ctx context.Context) error {
+	if err := w.compare(ctx); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	catchUp, mark, since := w.catchUp, w.mark, w.since
+	rows := w.staged.sorted()
+	w.staged = stage{}
+	w.since, w.flying = time.Time{}, since
+	if catchUp {
+		// What was staged before is near by now, and what comes from here on is
+		// staged: if that overflows, the flag is set again.
+		rows, w.catchUp = nil, false
+		w.counters.CatchUps++
+	}
+	w.mu.Unlock()
+	var err error
+	switch {
+	case catchUp:
+		err = w.bringUp(ctx, mark)
+	case since.IsZero():
+		err = w.far.Flush(ctx, false) // nothing to do: is it there?
+	default:
+		rows, err = w.send(ctx, rows, mark)
+	}
+	if err != nil {
+		w.putBack(rows, catchUp, since)
+		return err
+	}
+	w.reached(mark)
+	return nil
+}
+
+// compare reads, once, where far is: at the base, so that staging is all it
+// lacks, or elsewhere.
+func (w *worker) compare(ctx context.Context) error {
+	if w.compared {
+		return nil
+	}
+	mark, err := w.far.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.base.Follows(mark); err != nil {
+		return errors.Join(errors.New("the far store is ahead of the near one, which has lost something or belongs to another"), err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.farMark, w.compared = mark, true
+	if !mark.Equal(w.base) {
+		w.catchUp = true
+		if w.since.IsZero() {
+			w.since = w.opt.Clock.Now()
+		}
+	}
+	return nil
+}
+
+// send writes rows and then the mark; it returns the rows that were not written.
+func (w *worker) send(ctx context.Context, rows []backing.Write, mark backing.Mark) ([]backing.Write, error) {
+	left, err := batches(rows, w.opt.BatchRows, w.opt.BatchBytes, func(part []backing.Write, last bool) error {
+		at := w.farMark
+		if last {
+			at = mark
+		}
+		return w.apply(ctx, part, at)
+	})
+	if err == nil && len(rows) == 0 && !mark.Equal(w.farMark) {
+		err = w.apply(ctx, nil, mark)
+	}
+	return left, err
+}
+
+// apply writes one batch.
+func (w *worker) apply(ctx context.Context, rows []backing.Write, mark backing.Mark) error {
+	if err := w.far.Apply(ctx, slices.Values(rows), mark); err != nil {
+		return err
+	}
+	w.farMark = mark
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counters.Batches++
+	w.counters.Rows += uint64(len(rows))
+	return nil
+}
+
+// putBack stages again what could not be written.
+func (w *worker) putBack(rows []backing.Write, catchUp bool, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.catchUp = w.catchUp || catchUp
+	if !since.IsZero() {
+		w.since = since
+	}
+	w.flying = time.Time{}
+	if !w.catchUp {
+		w.staged.under(rows)
+	}
+	if w.staged.bytes > w.opt.StagedBytes {
+		w.overflowLocked()
+	}
+}
+
+// reached tells everybody that far has come to mark.
+func (w *worker) reached(mark backing.Mark) {
+	w.mu.Lock()
+	w.flying = time.Time{}
+	var done []chan error
+	w.waiters = slices.DeleteFunc(w.waiters, func(x waiter) bool {
+		// What is behind a catch-up that is still to come has not arrived.
+		arrived := !w.catchUp && mark.Follows(x.mark) == nil
+		if arrived {
+			done = append(done, x.done)
+		}
+		return arrived
+	})
+	if len(w.waiters) > 0 {
+		w.hurry = true
+	}
+	w.mu.Unlock()
+	for _, d := range done {
+		d <- nil
+	}
+	w.opt.OnReached(mark)
+}
