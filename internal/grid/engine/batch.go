@@ -17,7 +17,8 @@ const (
 	// Merged: the owner has applied the operation.
 	Merged Level = iota
 
-	// Durable: the operation is in the synced log.
+	// Durable: the operation is in the synced log, and behind the gate if the
+	// engine has one.
 	Durable
 )
 
@@ -33,14 +34,20 @@ type Batch struct {
 	// Until is the level that Done waits for.
 	Until Level
 
-	// Done is called once. An error matches lane.ErrUnavailable or
+	// Done is called once, on a lane or by whoever opens the gate. An error matches lane.ErrUnavailable or
 	// records.ErrBusy: it is transient, and any of the operations may or may not
 	// have happened.
 	Done func(b *Batch, err error)
 
-	left atomic.Int32
-	err  atomic.Pointer[error]
+	left   atomic.Int32
+	err    atomic.Pointer[error]
+	engine *Engine
+	onDisk atomic.Bool // held at the gate
 }
+
+// OnDisk reports whether a batch that waits for Durable, and is not done, is
+// durable on this node and waits for the store behind it.
+func (b *Batch) OnDisk() bool { return b.onDisk.Load() }
 
 // part is the share of one lane in a batch. It outlives a batch that does not
 // wait for durability, so it is never reused.
@@ -63,6 +70,8 @@ func (e *Engine) Do(b *Batch) {
 			}
 		}
 	}
+	b.engine = e
+	b.onDisk.Store(false)
 	b.err.Store(nil)
 	b.left.Store(int32(len(parts)))
 	if len(parts) == 0 {
@@ -121,6 +130,9 @@ func (b *Batch) finish() {
 	var err error
 	if p := b.err.Load(); p != nil {
 		err = *p
+	}
+	if gate := b.engine.opt.Gate; gate != nil && err == nil && b.Until == Durable && gate.hold(b, b.engine.log.Durable()) {
+		return
 	}
 	b.Done(b, err)
 }

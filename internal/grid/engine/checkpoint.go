@@ -69,7 +69,8 @@ type Checkpointer struct {
 	ctx    context.Context
 
 	next time.Time
-	run  *run // the checkpoint under way, nil between them
+	done log.LSN // what the last checkpoint reached
+	run  *run    // the checkpoint under way, nil between them
 
 	mu      sync.Mutex
 	arrived []*share
@@ -87,6 +88,9 @@ type CheckpointStats struct {
 // store.
 func NewCheckpointer(ctx context.Context, e *Engine, wall clock.Clock, opt CheckpointOptions) *Checkpointer {
 	c := &Checkpointer{engine: e, opt: opt.withDefaults(), clock: wall, bell: actor.NewBell(), ctx: ctx}
+	if gate := e.opt.Gate; gate != nil {
+		c.bell = gate.bell
+	}
 	c.next = wall.Now().Add(c.opt.Every)
 	return c
 }
@@ -177,7 +181,9 @@ func (c *Checkpointer) maybeBegin() bool {
 	now := c.clock.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.waiting) == 0 && c.engine.log.Retained() < c.opt.LogBytes && now.Before(c.next) {
+	gate := c.engine.opt.Gate
+	awaited := gate != nil && gate.wants(c.done)
+	if len(c.waiting) == 0 && !awaited && c.engine.log.Retained() < c.opt.LogBytes && now.Before(c.next) {
 		return false
 	}
 	c.run = &run{
@@ -235,7 +241,7 @@ func (c *Checkpointer) finish() bool {
 		r.again = c.clock.Now().Add(retryAfter)
 		return false
 	}
-	c.run = nil
+	c.run, c.done = nil, log.LSN(r.mark.LSN)
 	c.engine.Credit.wakeAll()
 	return true
 }

@@ -38,6 +38,9 @@ type Options struct {
 	// Lifetimes say how long records and tombstones are kept.
 	Lifetimes records.Lifetimes
 
+	// Gate, unless it is nil, is behind the log what Durable waits for.
+	Gate *Gate
+
 	// Lane holds the choices of each lane.
 	Lane lane.Options
 }

@@ -59,7 +59,7 @@ func (l *late) over(now time.Time) []overdue {
 	var out []overdue
 	for j, at := range l.jobs {
 		if !now.Before(at) {
-			out = append(out, overdue{j.caller, strings.Clone(j.ids[len(j.ids)-1])})
+			out = append(out, overdue{j.caller, strings.Clone(j.ids[len(j.ids)-1]), j.OnDisk()})
 			delete(l.jobs, j)
 		}
 	}
@@ -72,6 +72,15 @@ func (l *late) over(now time.Time) []overdue {
 type overdue struct {
 	caller  *service.Caller
 	request string
+	onDisk  bool
+}
+
+// text says how far the operations have come.
+func (d overdue) text() string {
+	if d.onDisk {
+		return "the operations are on this node's disk and not yet in the store behind it, which is slow or away; they will be acknowledged when it has them"
+	}
+	return "the write concern was not reached in time; the operations are still under way and will be acknowledged when it is"
 }
 
 // Sweep sends an ERROR to the writers of batches whose time is up. It is called
@@ -80,7 +89,7 @@ func (s *Service) Sweep() {
 	for _, d := range s.late.over(s.clock.Now()) {
 		e := &service.Error{
 			Code: wire.CodeTimeout, Type: wire.TypeOpBatch, Request: d.request,
-			Text: "the write concern was not reached in time; the operations are still under way and will be acknowledged when it is",
+			Text: d.text(),
 		}
 		d.caller.Send(e.Message())
 	}
