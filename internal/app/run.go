@@ -43,10 +43,11 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 	clk := systemClock{}
 	syncs := newSyncMetrics(reg)
 
-	st, err := openStorage(cfg.Storage, clk, logger, syncs.observe)
+	st, err := openStorage(ctx, cfg.Storage, clk, logger, syncs.observe)
 	if err != nil {
 		return fmt.Errorf("open the storage: %w", err)
 	}
+	cfg.Storage.DataDir = st.dir
 	id, err := nodeID(vfs.Default, cfg, systemRandom{})
 	if err == nil {
 		err = refuseHalfRestored(vfs.Default, cfg.Storage)
@@ -65,9 +66,14 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 	// answered.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	node, err := NewNode(work, world, nodeOptions(cfg, id, ls.Port))
+	opt := nodeOptions(cfg, id, ls.Port)
+	opt.Engine.Gate = st.gate
+	node, err := NewNode(work, world, opt)
 	if err != nil {
 		return errors.Join(err, ls.Close(), st.close())
+	}
+	if st.behind != nil {
+		registerBehind(reg, st.behind, st.gate)
 	}
 	s := &server{cfg: cfg, logger: logger, clock: clk, registry: reg, storage: st, id: id, node: node, listeners: ls, start: clk.Now()}
 	err = s.serve(ctx, work, stopWork, stdout)
@@ -151,9 +157,15 @@ func (s *server) serve(ctx, work context.Context, stopWork func(), stdout io.Wri
 	}
 	s.state.Store(httpapi.StateReady)
 	s.logger.InfoContext(ctx, "ready", "port", s.listeners.Port, "host", s.cfg.Listen.Host, "storage", string(s.cfg.Storage.Backend))
-	context.AfterFunc(ctx, func() { s.state.Store("draining") })
+	var stopAt atomic.Pointer[time.Time]
+	context.AfterFunc(ctx, func() {
+		s.state.Store("draining")
+		at := s.clock.Now().Add(s.cfg.ShutdownTimeout)
+		stopAt.Store(&at)
+	})
 
 	err = front.Serve(ctx, s.listeners.All...)
+	s.passOn(work, stopAt.Load())
 	stopWork()
 	err = errors.Join(err, nodeDone.Wait())
 	stopLog()

@@ -19,6 +19,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/embedded"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/null"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing/writebehind"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
@@ -26,32 +27,61 @@ import (
 type storage struct {
 	log   engine.Log
 	store backing.Store
+	dir   string // where they are; empty when nothing is kept
 
 	// run writes the log until ctx ends, then flushes.
 	run func(ctx context.Context) error
 
 	close func() error
+
+	// behind is the store with its database; nil without one. gate is what
+	// acknowledgements wait at, nil unless they wait for the database.
+	behind *writebehind.Store
+	gate   *engine.Gate
 }
 
-// openStorage opens what the configuration asks for. The store takes the lock
-// on the directory, so it is opened first and closed last.
-func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs func(took time.Duration, bytes int)) (*storage, error) {
-	if cfg.Backend == config.Null {
+// openStorage opens what the configuration asks for.
+func openStorage(ctx context.Context, cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs onSync) (*storage, error) {
+	switch cfg.Backend {
+	case config.Null:
 		st := &null.Store{}
 		return &storage{
 			log: &log.Null{}, store: st,
 			run:   func(ctx context.Context) error { <-ctx.Done(); return nil },
 			close: st.Close,
 		}, nil
+	case config.Postgres:
+		o := &opener{cfg: cfg, clock: clk, logger: logger, syncs: syncs, random: systemRandom{}, fs: vfs.Default}
+		return o.open(ctx)
+	default:
+		l, err := openLocal(cfg, cfg.DataDir, clk, logger, syncs)
+		if err != nil {
+			return nil, err
+		}
+		return &storage{log: l.log, store: l.store, dir: cfg.DataDir, run: l.log.Run, close: l.close}, nil
 	}
-	st, err := embedded.Open(vfs.Default, filepath.Join(cfg.DataDir, "store"), logger, embedded.Options{})
+}
+
+// onSync is told of each sync of the log.
+type onSync = func(took time.Duration, bytes int)
+
+// local is what a node keeps on this machine.
+type local struct {
+	store *embedded.Store
+	log   *log.Log
+}
+
+// openLocal opens store and log in a directory. The store takes the lock on the
+// directory, so it is opened first and closed last.
+func openLocal(cfg config.Storage, dir string, clk clock.Clock, logger *slog.Logger, syncs onSync) (*local, error) {
+	st, err := embedded.Open(vfs.Default, filepath.Join(dir, "store"), logger, embedded.Options{})
 	if errors.Is(err, backing.ErrLocked) {
-		return nil, fmt.Errorf("the data directory %s is in use by another process; stop it, or choose another directory: %w", cfg.DataDir, err)
+		return nil, fmt.Errorf("the data directory %s is in use by another process; stop it, or choose another directory: %w", dir, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	lg, err := log.Open(vfs.Default, filepath.Join(cfg.DataDir, "log"), clk, log.Options{
+	lg, err := log.Open(vfs.Default, filepath.Join(dir, "log"), clk, log.Options{
 		SegmentBytes:  min(cfg.ChangeLogBytes/8, maxSegmentBytes),
 		ConsumerBytes: cfg.ConsumerLogBytes,
 		Index:         consume.Index,
@@ -61,11 +91,10 @@ func openStorage(cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	return &storage{
-		log: lg, store: st, run: lg.Run,
-		close: func() error { return errors.Join(lg.Close(), st.Close()) },
-	}, nil
+	return &local{st, lg}, nil
 }
+
+func (l *local) close() error { return errors.Join(l.log.Close(), l.store.Close()) }
 
 // maxSegmentBytes is the largest file of the log. The log is dropped by whole
 // files, so a file is at most an eighth of the bound on all of them.

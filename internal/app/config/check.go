@@ -12,6 +12,7 @@ func (l *loader) check(c *Config) {
 			Message: "embedded storage needs a directory: set --data-dir or TOPGUN_DATA_DIR, or choose --storage null to keep nothing",
 		})
 	}
+	l.checkPostgres(c)
 	if d, t := c.Lifetimes.Devices, c.Lifetimes.Tombstones; d < t && !l.refused("device-retention") && !l.refused("tombstone-retention") {
 		l.refuse(Problem{
 			Option: "device-retention", Value: formatSpan(d), Source: l.source("device-retention"),
@@ -21,6 +22,40 @@ func (l *loader) check(c *Config) {
 	l.atMost("max-value-bytes", c.Limits.ValueBytes, "max-message-bytes", c.Limits.MessageBytes)
 	l.atMost("max-key-bytes", c.Limits.KeyBytes, "max-message-bytes", c.Limits.MessageBytes)
 	l.atMost("max-message-bytes", c.Limits.MessageBytes, "outbox-bytes", c.Limits.OutboxBytes)
+}
+
+func (l *loader) checkPostgres(c *Config) {
+	if c.Storage.Backend != Postgres {
+		return
+	}
+	p := &c.Storage.Postgres
+	if !l.has("database-url") {
+		l.refuse(Problem{
+			Option:  "database-url",
+			Message: "postgres storage needs a database: set DATABASE_URL to postgres://user:password@host:port/database",
+		})
+	}
+	if p.Write == "" && !l.refused("postgres-write") {
+		p.Write = Behind
+		if !l.has("data-dir") {
+			p.Write = Through
+		}
+	}
+	if p.Write == Behind && !l.has("data-dir") {
+		l.refuse(Problem{
+			Option: "postgres-write", Value: string(p.Write), Source: l.given["postgres-write"],
+			Message: "without a data directory a write is safe only in the database: choose through, or set --data-dir or TOPGUN_DATA_DIR",
+		})
+	}
+	if p.Write == Through {
+		if l.has("postgres-delay") && p.Delay > 0 {
+			l.refuse(Problem{
+				Option: "postgres-delay", Value: p.Delay.String(), Source: l.given["postgres-delay"],
+				Message: "with postgres-write through clients wait for the database, so nothing is held back; leave it out, or choose behind",
+			})
+		}
+		p.Delay = 0
+	}
 }
 
 func (l *loader) checkAuth(c *Config) {

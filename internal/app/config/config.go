@@ -79,6 +79,9 @@ type Backend string
 const (
 	// Embedded keeps log and store in Storage.DataDir.
 	Embedded Backend = "embedded"
+	// Postgres keeps log and store on this machine, and everything in a
+	// PostgreSQL database behind them.
+	Postgres Backend = "postgres"
 	// Null keeps nothing beyond the life of the process.
 	Null Backend = "null"
 )
@@ -87,9 +90,14 @@ const (
 type Storage struct {
 	Backend Backend
 
-	// DataDir is the directory of the embedded backend, as given: not made
-	// absolute and not yet created. Never empty with Embedded.
+	// DataDir is the directory of log and store, as given: not made absolute and
+	// not yet created. Never empty with Embedded. Empty with Postgres: a
+	// directory that may be lost, and that the database replaces.
 	DataDir string
+
+	// Postgres says how the database is used; it means something with Postgres
+	// only.
+	Postgres PostgresStorage
 
 	// CheckpointInterval is the longest time between two checkpoints while
 	// there are changes.
@@ -102,6 +110,40 @@ type Storage struct {
 	// ConsumerLogBytes bounds the change log that is kept for consumers that have
 	// fallen behind, beyond what the store needs.
 	ConsumerLogBytes int64
+}
+
+// WriteMode says when a write to a database counts.
+type WriteMode string
+
+const (
+	// Through acknowledges when the database has the write.
+	Through WriteMode = "through"
+	// Behind acknowledges when this machine has it on disk; the database gets it
+	// later.
+	Behind WriteMode = "behind"
+)
+
+// PostgresStorage says how a PostgreSQL database is used.
+type PostgresStorage struct {
+	// URL names database, user and password.
+	URL Secret
+
+	// Write is Through or Behind; with Postgres never empty, and Through without
+	// a data directory.
+	Write WriteMode
+
+	// Delay is how long a row waits for later states of its key before it goes
+	// to the database; zero with Through.
+	Delay time.Duration
+
+	// BatchRows is the most rows in one statement.
+	BatchRows int
+
+	// StagedBytes bounds the rows that wait in memory for the database.
+	StagedBytes int
+
+	// Connections is the most connections: one writes, the others read.
+	Connections int
 }
 
 // Limits bound what clients can ask for. Each applies to one connection unless

@@ -13,6 +13,7 @@ const (
 	groupAuth    = "Authentication"
 	groupStorage = "Storage"
 
+	groupPostgres  = "PostgreSQL"
 	groupLifetimes = "Lifetimes"
 	groupLimits    = "Limits"
 	groupLog       = "Logging"
@@ -33,6 +34,7 @@ func define(c *Config, file *string) []Option {
 		defineListen(&c.Listen),
 		defineAuth(&c.Auth),
 		defineStorage(&c.Storage),
+		definePostgres(&c.Storage.Postgres),
 		defineLifetimes(&c.Lifetimes),
 		defineLimits(&c.Limits),
 		defineLog(&c.Log),
@@ -118,16 +120,15 @@ func defineStorage(s *Storage) []Option {
 	return []Option{
 		{
 			Name: "storage", Env: "STORAGE_BACKEND", Group: groupStorage, Default: string(Embedded),
-			Help: "Where records live: embedded keeps them in the data directory, null keeps nothing.",
+			Help: "Where records live: embedded keeps them in the data directory, postgres there and in a PostgreSQL database behind it, null keeps nothing.",
 			value: choice[Backend]{
 				to:    &s.Backend,
-				words: []word[Backend]{{string(Embedded), Embedded}, {string(Null), Null}},
-				later: []string{"postgres"},
+				words: []word[Backend]{{string(Embedded), Embedded}, {string(Postgres), Postgres}, {string(Null), Null}},
 			},
 		},
 		{
 			Name: "data-dir", Env: "TOPGUN_DATA_DIR", Group: groupStorage,
-			Help:  "Directory of embedded storage, which needs one. Made if it is not there.",
+			Help:  "Directory of the change log and of embedded storage, which needs one. Made if it is not there. With postgres and without one, the log is kept in the user's cache directory and only what the database has is safe.",
 			value: text{to: &s.DataDir, what: "the name of a directory", check: isPath},
 		},
 		{
@@ -144,6 +145,43 @@ func defineStorage(s *Storage) []Option {
 			Name: "consumer-log-bytes", Env: "TOPGUN_CONSUMER_LOG_BYTES", Group: groupStorage, Default: "1GiB",
 			Help:  "Change log kept beyond that for consumers that have fallen behind, such as a database that is down. One that falls further behind copies the whole state again.",
 			value: size[int64]{to: &s.ConsumerLogBytes, min: 16 << 20, max: 1 << 40},
+		},
+	}
+}
+
+func definePostgres(p *PostgresStorage) []Option {
+	return []Option{
+		{
+			Name: "database-url", Env: "DATABASE_URL", Group: groupPostgres, NoFlag: true, Secret: true,
+			Help:  "PostgreSQL database of postgres storage: postgres://user:password@host:port/database?sslmode=verify-full.",
+			value: secret{to: &p.URL, what: "a URL that begins with postgres:// or postgresql://", make: newDatabaseURL},
+		},
+		{
+			Name: "postgres-write", Env: "TOPGUN_POSTGRES_WRITE", Group: groupPostgres,
+			Help: "When a write is acknowledged: behind, when it is on this machine's disk, or through, when it is also in the database. Without this option: behind, but through where there is no data directory.",
+			value: choice[WriteMode]{to: &p.Write, words: []word[WriteMode]{
+				{string(Behind), Behind}, {string(Through), Through},
+			}},
+		},
+		{
+			Name: "postgres-delay", Env: "TOPGUN_POSTGRES_DELAY", Group: groupPostgres, Default: "1s",
+			Help:  "How long a row of a checkpoint waits for later states of its key before it is written to the database. None with through.",
+			value: span{to: &p.Delay, min: 0, max: time.Hour},
+		},
+		{
+			Name: "postgres-batch-rows", Env: "TOPGUN_POSTGRES_BATCH_ROWS", Group: groupPostgres, Default: "1000",
+			Help:  "Most rows that one transaction writes to the database.",
+			value: whole{to: &p.BatchRows, min: 1, max: 100_000},
+		},
+		{
+			Name: "postgres-staged-bytes", Env: "TOPGUN_POSTGRES_STAGED_BYTES", Group: groupPostgres, Default: "128MiB",
+			Help:  "Rows that wait in memory for the database. When more wait, they are forgotten, and found again by comparing store and database.",
+			value: size[int]{to: &p.StagedBytes, min: 1 << 20, max: 64 << 30},
+		},
+		{
+			Name: "postgres-connections", Env: "TOPGUN_POSTGRES_CONNECTIONS", Group: groupPostgres, Default: "4",
+			Help:  "Most connections to the database: one writes, the others read while a new machine or a comparison needs them.",
+			value: whole{to: &p.Connections, min: 2, max: 100},
 		},
 	}
 }

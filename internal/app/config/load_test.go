@@ -80,16 +80,34 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 			want:  `outbox-bytes = "99999999999GiB" from flag --outbox-bytes: allowed is a size from 64KiB to 1GiB`,
 		},
 		{
-			name:  "a storage that will come later",
+			name:  "a database without its URL",
 			flags: []string{"no-auth=true"},
 			env:   []string{"STORAGE_BACKEND=postgres"},
-			want:  `storage = "postgres" from environment variable STORAGE_BACKEND: this version does not have it yet; allowed is embedded or null`,
+			want:  `database-url: postgres storage needs a database: set DATABASE_URL to postgres://user:password@host:port/database`,
+		},
+		{
+			name:  "a URL of something else",
+			flags: []string{"no-auth=true"},
+			env:   []string{"STORAGE_BACKEND=postgres", "DATABASE_URL=mysql://root:horse@db/topgun"},
+			want:  `database-url = "(hidden)" from environment variable DATABASE_URL: allowed is a URL that begins with postgres:// or postgresql://`,
+		},
+		{
+			name:  "write-behind with nothing to write to before",
+			flags: []string{"no-auth=true", "postgres-write=behind"},
+			env:   []string{"STORAGE_BACKEND=postgres", "DATABASE_URL=postgres://db/topgun"},
+			want:  `postgres-write = "behind" from flag --postgres-write: without a data directory a write is safe only in the database: choose through, or set --data-dir or TOPGUN_DATA_DIR`,
+		},
+		{
+			name:  "a delay of what is waited for",
+			flags: []string{"no-auth=true", "postgres-write=through", "postgres-delay=2s"},
+			env:   []string{"STORAGE_BACKEND=postgres", "DATABASE_URL=postgres://db/topgun"},
+			want:  `postgres-delay = "2s" from flag --postgres-delay: with postgres-write through clients wait for the database, so nothing is held back; leave it out, or choose behind`,
 		},
 		{
 			name:  "a storage that nobody knows",
 			flags: open("storage=floppy")[:1],
 			env:   []string{"STORAGE_BACKEND=floppy"},
-			want:  `storage = "floppy" from environment variable STORAGE_BACKEND: allowed is embedded or null`,
+			want:  `storage = "floppy" from environment variable STORAGE_BACKEND: allowed is embedded, postgres or null`,
 		},
 		{
 			name:  "a public address without authentication",
@@ -404,9 +422,33 @@ func TestJWTSecretMayBeAPublicKey(t *testing.T) {
 	}
 }
 
+func TestWhenWritesToADatabaseCount(t *testing.T) {
+	for name, c := range map[string]struct {
+		flags []string
+		want  PostgresStorage
+	}{
+		"a data directory":          {[]string{"data-dir=d"}, PostgresStorage{Write: Behind, Delay: time.Second}},
+		"none":                      {nil, PostgresStorage{Write: Through}},
+		"through, with a directory": {[]string{"data-dir=d", "postgres-write=through"}, PostgresStorage{Write: Through}},
+		"behind, in its own time":   {[]string{"data-dir=d", "postgres-write=behind", "postgres-delay=0s"}, PostgresStorage{Write: Behind}},
+	} {
+		flags := append([]string{"no-auth=true", "storage=postgres"}, c.flags...)
+		cfg, err := Load(sources(flags, []string{"DATABASE_URL= postgres://db/topgun "}, ""))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		c.want.URL = Secret{"postgres://db/topgun"}
+		c.want.BatchRows, c.want.StagedBytes, c.want.Connections = 1000, 128<<20, 4
+		if got := cfg.Storage.Postgres; got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	const shh = "correct horse battery staple, of more than enough bytes"
-	cfg, err := Load(sources([]string{"storage=null"}, []string{"JWT_SECRET=" + shh}, ""))
+	cfg, err := Load(sources([]string{"storage=postgres"}, []string{"JWT_SECRET=" + shh, "DATABASE_URL=postgres://user:horse@db"}, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,16 @@ func newJWTSecret(text string) (Secret, error) {
 	return Secret{key}, checkRSA(key)
 }
 
+// newDatabaseURL accepts the URL of a database; whether it makes sense is found
+// out when it is opened. The complaint does not repeat it.
+func newDatabaseURL(text string) (Secret, error) {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+		return Secret{}, errRange
+	}
+	return Secret{text}, nil
+}
+
 // checkRSA returns a complaint that does not repeat the key.
 func checkRSA(text string) error {
 	block, _ := pem.Decode([]byte(text))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,8 +159,6 @@ func (v onOff) set(texts []string) error {
 type choice[T any] struct {
 	to    *T
 	words []word[T]
-	// later are words that will be accepted one day; they are refused by name.
-	later []string
 }
 
 type word[T any] struct {
@@ -186,9 +183,6 @@ func (v choice[T]) set(texts []string) error {
 			*v.to = w.is
 			return nil
 		}
-	}
-	if slices.Contains(v.later, texts[0]) {
-		return fmt.Errorf("this version does not have it yet; allowed is %s", v.allowed())
 	}
 	return errRange
 }

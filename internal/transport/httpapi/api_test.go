@@ -17,11 +17,15 @@ import (
 )
 
 // health is a node in a given state.
-type health struct{ state string }
+type health struct {
+	state    string
+	degraded []string
+}
 
 func (h health) State() string         { return h.state }
 func (h health) Connections() int      { return 3 }
 func (h health) InFlight() int         { return 7 }
+func (h health) Degraded() []string    { return h.degraded }
 func (h health) Uptime() time.Duration { return 90*time.Second + 900*time.Millisecond }
 
 // counting is a source of bytes that are not random.
@@ -40,7 +44,7 @@ func api(state string, hosts transport.Hosts) *API {
 	reg.MustRegister(g)
 	g.Set(5)
 	socket := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	a := New(health{state}, reg, socket, counting{}, Options{Hosts: hosts, MaxBodyBytes: 100})
+	a := New(health{state: state}, reg, socket, counting{}, Options{Hosts: hosts, MaxBodyBytes: 100})
 	a.Handle("POST /sync", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, p := ReadBody(r)
 		if p != nil {
@@ -219,5 +223,18 @@ func TestBodiesAreBounded(t *testing.T) {
 				t.Errorf("answered with %q, %v; want %s", status, err, c.status)
 			}
 		})
+	}
+}
+
+// TestHealthTellsWhatIsMissing: a node that does without something serves all
+// the same, and says so.
+func TestHealthTellsWhatIsMissing(t *testing.T) {
+	a := New(health{"ready", []string{"no database"}}, prometheus.NewRegistry(), http.NotFoundHandler(), counting{}, Options{Hosts: anyHost})
+	if w := ask(a, "GET", "/health", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"state":"ready"`) ||
+		!strings.Contains(w.Body.String(), `"degraded":["no database"]`) {
+		t.Errorf("/health answers %d %s", w.Code, w.Body)
+	}
+	if w := ask(a, "GET", "/health/ready", ""); w.Code != 200 {
+		t.Errorf("/health/ready answers %d", w.Code)
 	}
 }

@@ -21,16 +21,21 @@ type Health interface {
 	// InFlight is the number of operations that are not yet answered.
 	InFlight() int
 
+	// Degraded names what the node has to do without while it serves, a sentence
+	// each and fit for anybody to read; none when all is well.
+	Degraded() []string
+
 	// Uptime is the time since the start of the process.
 	Uptime() time.Duration
 }
 
 // report is the body of /health.
 type report struct {
-	State       string `json:"state"`
-	Connections int    `json:"connections"`
-	InFlight    int    `json:"in_flight"`
-	UptimeSecs  int64  `json:"uptime_secs"`
+	State       string   `json:"state"`
+	Connections int      `json:"connections"`
+	InFlight    int      `json:"in_flight"`
+	UptimeSecs  int64    `json:"uptime_secs"`
+	Degraded    []string `json:"degraded,omitempty"`
 }
 
 // mountHealth serves the four questions about health.
@@ -41,8 +46,9 @@ func mountHealth(mux *http.ServeMux, health Health) {
 			Connections: health.Connections(),
 			InFlight:    health.InFlight(),
 			UptimeSecs:  int64(health.Uptime() / time.Second),
+			Degraded:    health.Degraded(),
 		})
-		if err != nil { // a string and numbers: cannot happen
+		if err != nil { // strings and numbers: cannot happen
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}

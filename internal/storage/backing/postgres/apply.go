@@ -138,8 +138,8 @@ func (s *Store) advance(ctx context.Context, tx pgx.Tx, mark backing.Mark) error
 	if fence != s.fence {
 		return s.replaced(limited, tx.Conn())
 	}
-	if owner != s.opt.Owner {
-		return fmt.Errorf("%w: it belongs to %q and not to %q", backing.ErrLocked, owner, s.opt.Owner)
+	if owner != s.owner {
+		return fmt.Errorf("%w: it belongs to %q and not to %q; start this server again while the database can be reached", backing.ErrLocked, owner, s.owner)
 	}
 	prev, err := readMark(lsn, positions)
 	if err != nil {

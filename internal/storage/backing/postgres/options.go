@@ -9,11 +9,6 @@ import (
 
 // Options configures a Store. The zero value of every field means its default.
 type Options struct {
-	// Owner names whoever writes here across restarts: the data directory that
-	// this database follows. A database that belongs to another owner is not
-	// written to before Adopt. Default: empty, an owner like any other.
-	Owner string
-
 	// Holder says to people who has the database open, for the message that a
 	// second server gets. Default: "a server".
 	Holder string

@@ -26,14 +26,37 @@ func (s *Store) Identity(ctx context.Context) (id Identity, err error) {
 	return id, err
 }
 
-// Adopt makes Options.Owner the owner. An LSN means something to one owner only,
-// so that of the mark begins anew at zero; the positions stay.
-func (s *Store) Adopt(ctx context.Context) error {
+// Adopt makes owner, which becomes that of this store, the owner of the
+// database. An LSN means something to one owner only, so that of the mark begins
+// anew at zero; the positions stay.
+func (s *Store) Adopt(ctx context.Context, owner string) error {
 	return s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, `update topgun_store set owner = $1, lsn = 0 where fence = $2`, s.opt.Owner, s.fence)
+		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+		defer cancel()
+		tag, err := conn.Exec(limited, `update topgun_store set owner = $1, lsn = 0 where fence = $2`, owner, s.fence)
 		if err == nil && tag.RowsAffected() == 0 {
-			err = s.replaced(ctx, conn)
+			err = s.replaced(limited, conn)
+		}
+		if err == nil {
+			s.owner = owner
 		}
 		return classify(ctx, "adopt the database", err)
 	})
+}
+
+// As makes owner that of this store; the database is left as it is.
+func (s *Store) As(ctx context.Context, owner string) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	select {
+	case <-s.turn:
+		s.owner = owner
+		s.turn <- struct{}{}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -28,6 +28,7 @@ type Store struct {
 
 	// Guarded by turn.
 	session *pgx.Conn         // nil when there is none
+	owner   string            // who the database has to belong to; see As
 	fence   int64             // what the fence has to be; 0 before the first session
 	names   map[mapName]int32 // ids of maps
 
