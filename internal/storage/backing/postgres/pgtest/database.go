@@ -104,3 +104,13 @@ func Value[T any](t testing.TB, at, query string) T {
 	}
 	return v
 }
+
+// Address is host and port of a URL.
+func Address(t testing.TB, at string) string {
+	t.Helper()
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatalf("parse the URL of the server: %v", err)
+	}
+	return u.Host
+}
