@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 
@@ -212,7 +211,7 @@ func (o *opener) relate(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case id.Owner == o.owner && !(near.empty && !far.empty):
+	case id.Owner == o.owner && (!near.empty || far.empty):
 		if err := near.mark.Follows(far.mark); err != nil {
 			return fmt.Errorf("the data directory is older than the database, which has followed it further: it is a copy, or has been restored: %w", errForeign)
 		}
@@ -224,7 +223,7 @@ func (o *opener) relate(ctx context.Context) error {
 		if err := o.fill(ctx, far.mark); err != nil {
 			return fmt.Errorf("fill the data directory from the database: %w", err)
 		}
-	case near.mark.LSN == 0 && o.local.log.End() == 0 && maps.Equal(near.mark.Partitions, far.mark.Partitions):
+	case o.local.log.End() == 0 && near.mark.Equal(far.mark.Anew(0)):
 		// It was filled, and the process ended before it could say so.
 	default:
 		return errForeign
@@ -265,7 +264,7 @@ func (o *opener) fill(ctx context.Context, mark backing.Mark) error {
 			cancel(err) // ends the checkpoint without effect
 		}
 	}
-	err := o.local.store.Apply(ctx, rows, backing.Mark{Partitions: mark.Partitions})
+	err := o.local.store.Apply(ctx, rows, mark.Anew(0))
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}

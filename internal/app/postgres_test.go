@@ -44,7 +44,7 @@ func put(p *peer.Peer, mapName string, from, n int) {
 }
 
 // refuse starts a server that must not start.
-func refuse(t *testing.T, dir string, env []string) (err error, log string) {
+func refuse(t *testing.T, dir string, env []string) (log string, err error) {
 	t.Helper()
 	environ := append([]string{"TOPGUN_NO_AUTH=1", "TOPGUN_BIND_ADDR=localhost", "PORT=0", "TOPGUN_DATA_DIR=" + dir}, env...)
 	cfg, err := config.Load(config.Sources{Environ: environ, ReadFile: func(string) ([]byte, error) { return nil, io.EOF }})
@@ -54,10 +54,11 @@ func refuse(t *testing.T, dir string, env []string) (err error, log string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var said strings.Builder
-	if err = Run(ctx, cfg, io.Discard, &said); err == nil {
-		t.Fatal("the server has started")
+	if err := Run(ctx, cfg, io.Discard, &said); err != nil {
+		return said.String(), err
 	}
-	return err, said.String()
+	t.Fatal("the server has started")
+	return "", nil
 }
 
 // TestDatabaseGetsWhatIsWritten: behind, when a checkpoint has been made; and
@@ -101,7 +102,7 @@ func TestDatabaseGetsWhatIsWritten(t *testing.T) {
 	}
 
 	// The first machine is out of date now, and must not write over the second.
-	err, _ := refuse(t, first, env)
+	_, err := refuse(t, first, env)
 	if !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "empty data directory") {
 		t.Errorf("the old machine: %v, want a refusal that says what to do", err)
 	}
@@ -246,7 +247,7 @@ func TestMoveToADatabase(t *testing.T) {
 func TestOneServerToADatabase(t *testing.T) {
 	url := pgtest.Schema(t)
 	s := startServer(t, onPostgres(url)...)
-	err, log := refuse(t, filepath.Join(t.TempDir(), "other"), onPostgres(url))
+	log, err := refuse(t, filepath.Join(t.TempDir(), "other"), onPostgres(url))
 	host, _ := os.Hostname()
 	if !errors.Is(err, backing.ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("the server with process id %d on %s", os.Getpid(), host)) {
 		t.Errorf("the second server: %v, want ErrLocked that names the first", err)
@@ -294,7 +295,7 @@ func TestDatabaseThatCannotBeOpened(t *testing.T) {
 		"nobody is there":     {"postgres://postgres:a-wrong-secret@127.0.0.1:1/postgres", "connection refused"},
 		"an address in words": {"postgres://postgres:a-wrong-secret@[nowhere]:x/postgres", "cannot be read"},
 	} {
-		err, log := refuse(t, filepath.Join(t.TempDir(), "data"), onPostgres(c.url))
+		log, err := refuse(t, filepath.Join(t.TempDir(), "data"), onPostgres(c.url))
 		if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "DATABASE_URL") {
 			t.Errorf("%s: %v, want %q and the name of the option", name, err, c.want)
 		}

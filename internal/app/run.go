@@ -43,15 +43,15 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 	clk := systemClock{}
 	syncs := newSyncMetrics(reg)
 
+	if err := refuseHalfRestored(vfs.Default, cfg.Storage); err != nil {
+		return err
+	}
 	st, err := openStorage(ctx, cfg.Storage, clk, logger, syncs.observe)
 	if err != nil {
 		return fmt.Errorf("open the storage: %w", err)
 	}
 	cfg.Storage.DataDir = st.dir
 	id, err := nodeID(vfs.Default, cfg, systemRandom{})
-	if err == nil {
-		err = refuseHalfRestored(vfs.Default, cfg.Storage)
-	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("read the node id: %w", err), st.close())
 	}

@@ -42,7 +42,7 @@ func TestRefusedToStart(t *testing.T) {
 		{"neither a secret nor no-auth", []string{"serve", "--data-dir", dir}, nil, []string{"JWT_SECRET", "TOPGUN_NO_AUTH"}},
 		{"embedded storage without a directory", []string{"serve", "--no-auth"}, nil, []string{"data-dir"}},
 		{"no-auth for other machines", []string{"serve", "--no-auth", "--host", "0.0.0.0", "--data-dir", dir}, nil, []string{"TOPGUN_ALLOW_NO_AUTH_PUBLIC_BIND"}},
-		{"a storage that is not there yet", []string{"serve", "--no-auth"}, []string{"STORAGE_BACKEND=postgres"}, []string{"postgres", "embedded"}},
+		{"a database without its URL", []string{"serve", "--no-auth"}, []string{"STORAGE_BACKEND=postgres"}, []string{"DATABASE_URL"}},
 		{"no command", nil, nil, []string{"serve"}},
 	}
 	for _, tt := range tests {

@@ -143,7 +143,7 @@ func defineStorage(s *Storage) []Option {
 		},
 		{
 			Name: "consumer-log-bytes", Env: "TOPGUN_CONSUMER_LOG_BYTES", Group: groupStorage, Default: "1GiB",
-			Help:  "Change log kept beyond that for consumers that have fallen behind, such as a database that is down. One that falls further behind copies the whole state again.",
+			Help:  "Change log kept beyond that for consumers that have fallen behind. One that falls further behind copies the whole state again.",
 			value: size[int64]{to: &s.ConsumerLogBytes, min: 16 << 20, max: 1 << 40},
 		},
 	}

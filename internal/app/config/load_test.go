@@ -89,7 +89,7 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 			name:  "a URL of something else",
 			flags: []string{"no-auth=true"},
 			env:   []string{"STORAGE_BACKEND=postgres", "DATABASE_URL=mysql://root:horse@db/topgun"},
-			want:  `database-url = "(hidden)" from environment variable DATABASE_URL: allowed is a URL that begins with postgres:// or postgresql://`,
+			want:  `database-url = (hidden) from environment variable DATABASE_URL: allowed is a URL that begins with postgres:// or postgresql://`,
 		},
 		{
 			name:  "write-behind with nothing to write to before",

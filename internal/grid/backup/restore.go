@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
@@ -22,14 +21,7 @@ func Restore(ctx context.Context, s *State, store backing.Store, lsn uint64) (ro
 	if len(maps) > 0 {
 		return 0, ErrNotEmpty
 	}
-	mark := backing.Mark{LSN: lsn, Partitions: map[partition.ID]backing.Pos{}}
-	epoch := uint32(0)
-	for _, pos := range s.Reached() {
-		epoch = max(epoch, pos.Epoch)
-	}
-	for id := range partition.ID(partition.Count) {
-		mark.Partitions[id] = backing.Pos{Epoch: epoch + 1, Seq: s.Reached()[id].Seq}
-	}
+	mark := backing.Mark{Partitions: s.Reached()}.Anew(lsn)
 	// A sequence of rows cannot say that it broke off, the end of the context can.
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

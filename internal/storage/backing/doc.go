@@ -17,6 +17,8 @@
 // backingtest.Run:
 //
 //   - embedded: sorted tables on the local disk, the default;
+//   - postgres: a PostgreSQL database;
+//   - writebehind: any of them with another behind it;
 //   - memory: ordered rows in memory, for the simulator and for tests;
 //   - null: keeps nothing, for a node that is a cache.
 //

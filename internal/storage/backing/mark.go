@@ -43,6 +43,22 @@ func (m Mark) Equal(o Mark) bool {
 	return m.LSN == o.LSN && maps.Equal(m.Partitions, o.Partitions)
 }
 
+// Anew is the mark of an empty store that is filled with what m reaches, on a
+// machine whose log stands at lsn. The streams behind m may have gone on and
+// been lost, so none is continued: every partition begins an epoch greater than
+// any of m.
+func (m Mark) Anew(lsn uint64) Mark {
+	next := Mark{LSN: lsn, Partitions: make(map[partition.ID]Pos, partition.Count)}
+	epoch := uint32(0)
+	for _, pos := range m.Partitions {
+		epoch = max(epoch, pos.Epoch)
+	}
+	for id := range partition.ID(partition.Count) {
+		next.Partitions[id] = Pos{Epoch: epoch + 1, Seq: m.Partitions[id].Seq}
+	}
+	return next
+}
+
 // Follows returns ErrStale, naming what went back, if m is behind prev: in LSN,
 // or in a partition that both list. A partition may come and go.
 func (m Mark) Follows(prev Mark) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -166,7 +167,5 @@ func (t *nameTable) find(ctx context.Context, tx pgx.Tx, n mapName) (int32, erro
 
 // keep makes the numbers of a committed transaction known.
 func (t *nameTable) keep() {
-	for n, id := range t.fresh {
-		t.known[n] = id
-	}
+	maps.Copy(t.known, t.fresh)
 }

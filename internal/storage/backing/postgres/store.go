@@ -54,7 +54,7 @@ func Open(ctx context.Context, url string, opt Options) (*Store, error) {
 	if err != nil {
 		// The driver repeats what it could not read, secrets included, unless it
 		// recognizes them.
-		return nil, fmt.Errorf("the URL of the database cannot be read: %w: expected is postgres://user:password@host:port/database?sslmode=...", backing.ErrInvalid)
+		return nil, fmt.Errorf("the URL of the database cannot be read: %w: expected is postgres://user:password@host:port/database", backing.ErrInvalid)
 	}
 	pool.MaxConns, pool.MinConns = int32(opt.PoolSize), 0
 	pool.ConnConfig.ConnectTimeout = opt.Timeout

@@ -14,6 +14,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func TestSuite(t *testing.T) {
 	backingtest.Run(t, func(t *testing.T) backingtest.Open {
+		t.Helper()
 		url := pgtest.Schema(t)
 		return func() (backing.Store, error) { return postgres.Open(t.Context(), url, postgres.Options{}) }
 	})

@@ -113,6 +113,7 @@ func write(t *testing.T, s backing.Store, lsn uint64, writes ...backing.Write) {
 
 func TestStatesOfAKeyGoOnOnceADelay(t *testing.T) {
 	simulate(t, writebehind.Options{Delay: time.Second}, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
 		synctest.Wait()
 		start := time.Now()
 		for i := uint64(1); i <= 5; i++ {
@@ -141,6 +142,7 @@ func TestStatesOfAKeyGoOnOnceADelay(t *testing.T) {
 
 func TestBatchesAreBoundedAndTheMarkComesLast(t *testing.T) {
 	simulate(t, writebehind.Options{BatchRows: 4}, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
 		var writes []backing.Write
 		for i := range 10 {
 			writes = append(writes, put(fmt.Sprintf("k%d", i), 1))
@@ -161,6 +163,7 @@ func TestBatchesAreBoundedAndTheMarkComesLast(t *testing.T) {
 func TestFailuresAreTriedAgainMoreAndMoreSlowly(t *testing.T) {
 	opt := writebehind.Options{RetryMin: 100 * time.Millisecond, RetryMax: time.Second, LookEvery: time.Hour}
 	simulate(t, opt, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
 		synctest.Wait()
 		away := fmt.Errorf("gone: %w", backing.ErrIO)
 		far.setFail(func() error { return away })
@@ -200,6 +203,7 @@ func TestFailuresAreTriedAgainMoreAndMoreSlowly(t *testing.T) {
 
 func TestAnIdleFarStoreIsLookedAfter(t *testing.T) {
 	simulate(t, writebehind.Options{LookEvery: time.Second}, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
 		synctest.Wait()
 		if err := far.Close(); err != nil {
 			t.Fatal(err)
@@ -214,6 +218,7 @@ func TestAnIdleFarStoreIsLookedAfter(t *testing.T) {
 
 func TestFlushWaitsForTheFarStore(t *testing.T) {
 	simulate(t, writebehind.Options{Delay: time.Hour, LookEvery: 24 * time.Hour}, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
 		write(t, s, 1, put("a", 1))
 		if err := s.Flush(t.Context(), false); err != nil {
 			t.Fatal(err)
@@ -251,6 +256,7 @@ func TestFlushWaitsForTheFarStore(t *testing.T) {
 func TestStagingIsBounded(t *testing.T) {
 	opt := writebehind.Options{StagedBytes: 4000, BatchRows: 7, RetryMax: time.Second}
 	simulate(t, opt, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
 		synctest.Wait()
 		g, model := generator(t), &backingtest.Model{}
 		far.setFail(func() error { return backing.ErrIO })
@@ -420,7 +426,7 @@ func (h *history) check(t *testing.T, far backing.Store) {
 func contents(rows []backing.Row) map[backing.Key]string {
 	in := map[backing.Key]string{}
 	for _, row := range rows {
-		in[row.Key] = fmt.Sprint(row.Seq, row.State)
+		in[row.Key] = fmt.Sprint(row.Seq, string(row.State))
 	}
 	return in
 }

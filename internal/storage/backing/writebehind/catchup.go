@@ -47,14 +47,14 @@ type difference struct {
 // differ compares the beginning of a range.
 func (w *worker) differ(ctx context.Context, r backing.Range) (*difference, error) {
 	d := &difference{end: true, names: map[string]string{}}
-	bytes := 0
+	held := 0
 	err := w.near.Scan(ctx, r, func(row backing.Row) (bool, error) {
-		if n := len(d.near); n >= w.opt.BatchRows || n > 0 && bytes+len(row.State) > w.opt.BatchBytes {
+		if n := len(d.near); n >= w.opt.BatchRows || n > 0 && held+len(row.State) > w.opt.BatchBytes {
 			d.end, d.next = false, d.near[n-1].Next()
 			return false, nil
 		}
 		put := own(backing.Write{Row: row}, d.names)
-		bytes += size(&put)
+		held += size(&put)
 		d.near = append(d.near, put)
 		return true, nil
 	})

@@ -66,9 +66,9 @@ func own(w backing.Write, names map[string]string) backing.Write {
 // unless it is one row, until fn fails; it returns the rows not done.
 func batches(rows []backing.Write, maxRows, maxBytes int, fn func(part []backing.Write, last bool) error) ([]backing.Write, error) {
 	for len(rows) > 0 {
-		n, bytes := 0, 0
-		for n < len(rows) && n < maxRows && (n == 0 || bytes+size(&rows[n]) <= maxBytes) {
-			bytes += size(&rows[n])
+		n, sum := 0, 0
+		for n < len(rows) && n < maxRows && (n == 0 || sum+size(&rows[n]) <= maxBytes) {
+			sum += size(&rows[n])
 			n++
 		}
 		if err := fn(rows[:n], n == len(rows)); err != nil {

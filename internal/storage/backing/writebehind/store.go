@@ -86,7 +86,7 @@ func New(ctx context.Context, near, far backing.Store, opt Options) (*Store, err
 	s.turn <- struct{}{}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.worker.Go(func() { s.run(work) })
+	s.worker.Go(func() { s.run(work) }) //arch:goroutine the store waits in Close
 	return s, nil
 }
 

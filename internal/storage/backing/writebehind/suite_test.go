@@ -3,7 +3,6 @@ package writebehind_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"testing"
@@ -36,7 +35,7 @@ func inMemory(*testing.T) backingtest.Open {
 func onDisk(*testing.T) backingtest.Open {
 	fsys := vfs.NewMem()
 	return func() (backing.Store, error) {
-		return embedded.Open(fsys, "store", slog.New(slog.NewTextHandler(io.Discard, nil)), embedded.Options{})
+		return embedded.Open(fsys, "store", slog.New(slog.DiscardHandler), embedded.Options{})
 	}
 }
 
@@ -68,6 +67,7 @@ func TestSuite(t *testing.T) {
 	for name, near := range map[string]func(*testing.T) backingtest.Open{"memory": inMemory, "embedded": onDisk} {
 		t.Run(name, func(t *testing.T) {
 			backingtest.Run(t, func(t *testing.T) backingtest.Open {
+				t.Helper()
 				n, f := near(t), inMemory(t)
 				return func() (backing.Store, error) {
 					s, _, err := behind(t, n, f, writebehind.Options{BatchRows: 100})
@@ -90,6 +90,7 @@ func TestSuiteFar(t *testing.T) {
 func runFar(t *testing.T, far func(*testing.T) backingtest.Open, opt writebehind.Options) {
 	t.Helper()
 	backingtest.Run(t, func(t *testing.T) backingtest.Open {
+		t.Helper()
 		n, f := inMemory(t), far(t)
 		return func() (backing.Store, error) {
 			s, farStore, err := behind(t, n, f, opt)

@@ -114,3 +114,14 @@ func Address(t testing.TB, at string) string {
 	}
 	return u.Host
 }
+
+// WithUser returns the URL for another user.
+func WithUser(t testing.TB, base, name, password string) string {
+	t.Helper()
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatalf("parse the URL of the server: %v", err)
+	}
+	u.User = url.UserPassword(name, password)
+	return u.String()
+}

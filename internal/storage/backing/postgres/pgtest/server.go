@@ -223,7 +223,7 @@ func (s *Server) end(sig syscall.Signal) error {
 		// none is left unfound.
 		kids, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.cmd.Process.Pid, s.cmd.Process.Pid))
 		if err == nil {
-			for _, kid := range strings.Fields(string(kids)) {
+			for kid := range strings.FieldsSeq(string(kids)) {
 				if pid, err := strconv.Atoi(kid); err == nil {
 					_ = syscall.Kill(pid, sig)
 				}
