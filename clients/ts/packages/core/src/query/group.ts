@@ -1,75 +1,69 @@
 import { canonical } from '../canonical.js';
-import { compareText } from '../text.js';
+import { decode, encodeNormal } from '../codec.js';
 import type { Value } from '../value.js';
 import { compareValues } from './order.js';
-import { lookup } from './path.js';
-import type { Aggregation, Grouping, Row } from './query.js';
+import { attributeOf } from './path.js';
+import type { Aggregation, Group, Grouping } from './query.js';
+import { sha256 } from './sha256.js';
 import { Sum } from './sum.js';
 
-/** Groups rows by the values of fields and aggregates them; handed to plan where queries may be grouped. */
+/** Groups records by the values of attributes and aggregates them; handed to plan where queries may be grouped. */
 export function groupRows(by: readonly string[], aggregations: readonly Aggregation[]): Grouping {
   return new Groups(by, aggregations);
 }
 
 class Groups implements Grouping {
-  readonly #groups = new Map<string, Group>();
+  /** By the normal forms of the values that they are grouped by. */
+  readonly #groups = new Map<string, Records>();
 
   constructor(
     private readonly by: readonly string[],
     private readonly aggregations: readonly Aggregation[],
   ) {}
 
-  put(row: Row, sign: 1 | -1): void {
-    const values = this.by.map((f) => lookup(row.value, f) ?? null);
-    const id = canonical(values);
+  put(key: string, document: Value, sign: 1 | -1): Group {
+    const forms = this.by.map((f) => encodeNormal(attributeOf(key, document, f)));
+    const id = forms.join('|');
     let group = this.#groups.get(id);
     if (!group) {
-      group = new Group(id, values, this.aggregations);
+      group = new Records(forms, this.by, this.aggregations);
       this.#groups.set(id, group);
     }
-    group.put(row, sign);
-    if (!group.rows.size) this.#groups.delete(id);
-  }
-
-  rows(): Row[] {
-    const called = new Map<string, number>();
-    for (const { name } of this.#groups.values()) called.set(name, (called.get(name) ?? 0) + 1);
-    const rows: Row[] = [];
-    for (const g of this.#groups.values()) rows.push(g.row(called.get(g.name)! > 1 ? g.id : g.name, this.by));
-    return rows.sort((a, b) => compareText(a.key, b.key));
+    group.put(key, document, sign);
+    if (!group.size) this.#groups.delete(id);
+    return group;
   }
 }
 
-class Group {
-  /** The text of the values. */
-  readonly name: string;
-  readonly rows = new Set<Row>();
-  readonly #aggregates: (Aggregate | undefined)[];
+/** The records of a group. */
+class Records implements Group {
+  readonly key: string;
+  readonly #by: readonly [string, Value][];
+  readonly #documents = new Map<string, Value>();
+  readonly #aggregates = new Map<string, Aggregate>();
 
-  constructor(
-    /** Different for different values. */
-    readonly id: string,
-    readonly values: readonly Value[],
-    aggregations: readonly Aggregation[],
-  ) {
-    this.name = values.map(canonical).join('|');
-    this.#aggregates = aggregations.map((a) => (a.func === 'count' ? undefined : new Aggregate(a.func, a.field!)));
+  constructor(forms: readonly Uint8Array[], by: readonly string[], aggregations: readonly Aggregation[]) {
+    const values = forms.map((f) => decode(f));
+    this.key = values.map((v, i) => nameOf(v, forms[i]!)).join('|');
+    this.#by = by.map((f, i) => [f, values[i]!]);
+    for (const { func, field } of aggregations) if (func !== 'count') this.#aggregates.set(`__${func}_${field}`, new Aggregate(func, field!));
   }
 
-  put(row: Row, sign: 1 | -1): void {
-    if (sign > 0) this.rows.add(row);
-    else this.rows.delete(row);
-    for (const a of this.#aggregates) a?.put(row, sign);
+  get size(): number {
+    return this.#documents.size;
   }
 
-  row(key: string, by: readonly string[]): Row {
-    const fields: [string, Value][] = [
-      ['__key', key],
-      ['__count', this.rows.size],
-    ];
-    by.forEach((f, i) => fields.push([f, this.values[i]!]));
-    for (const a of this.#aggregates) if (a) fields.push([`__${a.func}_${a.field}`, a.value(this.rows)]);
-    return { key, value: Object.fromEntries(fields) };
+  put(key: string, document: Value, sign: 1 | -1): void {
+    if (sign > 0) this.#documents.set(key, document);
+    else this.#documents.delete(key);
+    for (const a of this.#aggregates.values()) a.put(key, document, sign);
+  }
+
+  value(): Value | undefined {
+    if (!this.size) return undefined;
+    const fields: [string, Value][] = [['__key', this.key], ['__count', this.size], ...this.#by];
+    for (const [name, a] of this.#aggregates) fields.push([name, a.value(this.#documents)]);
+    return Object.fromEntries(fields);
   }
 }
 
@@ -84,8 +78,8 @@ class Aggregate {
     readonly field: string,
   ) {}
 
-  put(row: Row, sign: 1 | -1): void {
-    const v = lookup(row.value, this.field) ?? null;
+  put(key: string, document: Value, sign: 1 | -1): void {
+    const v = attributeOf(key, document, this.field) ?? null;
     if (v === null) return;
     if (typeof v === 'number' || typeof v === 'bigint') this.#sum.put(v, sign);
     if (this.#edge === undefined) return;
@@ -99,17 +93,36 @@ class Aggregate {
     return (this.func === 'min' ? c < 0 : c > 0) ? v : edge;
   }
 
-  value(rows: Iterable<Row>): Value {
+  value(documents: ReadonlyMap<string, Value>): Value {
     if (this.func === 'sum') return this.#sum.value();
     if (this.func === 'avg') return this.#sum.count ? this.#sum.value() / this.#sum.count : null;
     if (this.#edge === undefined) {
       let edge: Value = null;
-      for (const row of rows) {
-        const v = lookup(row.value, this.field) ?? null;
+      for (const [key, document] of documents) {
+        const v = attributeOf(key, document, this.field) ?? null;
         if (v !== null) edge = this.#further(v, edge);
       }
       this.#edge = edge;
     }
-    return this.#edge;
+    return decode(encodeNormal(this.#edge));
   }
+}
+
+/** A value in the key of its group. No two values have the same: a text stands as it is unless it could be another value. */
+function nameOf(v: Value, form: Uint8Array): string {
+  if (typeof v === 'string') return isPlain(v) ? v : JSON.stringify(v);
+  if (typeof v !== 'object' || v === null) return String(v);
+  return `${canonical(v)}#${sha256(form).slice(0, 16)}`;
+}
+
+/** Whether a text is not taken for anything else. */
+function isPlain(s: string): boolean {
+  return !/^$|[|]|^["[{]|^(null|true|false|NaN|-?Infinity)$/.test(s) && !isNumber(s);
+}
+
+/** Whether the server reads a text that begins like a number as one. */
+function isNumber(s: string): boolean {
+  const m = /^-?(?=\.?\d)((?:\d+_)*\d*\.?(?:(?:\d+_)*\d+)?(?:e[+-]?(?:\d+_)*\d+)?)$/i.exec(s);
+  if (m && /^[-\d]/.test(s)) return Number.isFinite(Number(m[1]!.replaceAll('_', '')));
+  return /^-inf(inity)?$|^-?0x[\da-f_]*\.?[\da-f_]*p[+-]?\d+$/i.test(s);
 }

@@ -8,10 +8,11 @@
  */
 export { all, any, conditions, not, query, QueryBuilder, GroupBuilder } from './build.js';
 export type { Condition, GroupOf, Operand, OperatorOf, Path, PathValue, Selected, TypedQuery } from './build.js';
+export { counterDocument, setDocument, type Document } from './document.js';
 export { groupRows } from './group.js';
-export { LiveRows, runQuery } from './live.js';
+export { LiveRows, runQuery, type Entry } from './live.js';
 export { compareValues } from './order.js';
-export { lookup, project } from './path.js';
-export { compilePredicate, compileWhere, keyAttribute, QueryError, type Comparison, type Predicate, type Test } from './predicate.js';
-export { maxRows, plan, type Aggregation, type Environment, type Grouping, type Plan, type Query, type Row, type SortField } from './query.js';
+export { attributeOf, keyAttribute, lookup, project } from './path.js';
+export { compilePredicate, compileWhere, QueryError, type Comparison, type Predicate, type Test } from './predicate.js';
+export { maxRows, plan, type Aggregation, type Environment, type Group, type Grouping, type Plan, type Query, type Row, type SortField } from './query.js';
 export { compileRegex } from './regex.js';

@@ -1,9 +1,13 @@
 import { equal, type Value } from '../value.js';
-import { lookup } from './path.js';
-import { comparePlaced, plan as planOf, type Environment, type Grouping, type Placed, type Plan, type Query, type Row } from './query.js';
+import { attributeOf, project } from './path.js';
+import { comparePlaced, plan as planOf, type Environment, type Group, type Grouping, type Placed, type Plan, type Query, type Row } from './query.js';
 
-/** A row that is wanted: where it is, and what of it is shown. */
+/** A record: its key, the value of its row, and what attributes are looked up in, if that is another (see Document). */
+export type Entry = readonly [key: string, value: Value, full?: Value];
+
+/** A row that is wanted: where it is, of what it was made, and what of it is shown. */
 interface Held extends Placed {
+  readonly full: Value;
   readonly shown: Row;
 }
 
@@ -15,38 +19,35 @@ interface Held extends Placed {
  * what a server says is in the result.
  */
 export class LiveRows {
-  readonly #byKey = new Map<string, Held>();
-  /** All rows that are wanted, in order, also those beyond the limit; empty for groups. */
+  readonly #held = new Map<string, Held>();
+  /** All rows that are wanted, in order, also those beyond the limit. */
   #all: Held[] = [];
+  /** For groups: the records in them. */
+  readonly #records = new Map<string, Value>();
   #groups: Grouping | undefined;
+  #plan: Plan;
   /** What rows last gave, and whether it is out of date. */
   #rows: readonly Row[] = [];
   #stale = false;
-  #plan: Plan;
 
   constructor(plan: Plan) {
     this.#plan = plan;
     this.#groups = plan.groups?.();
   }
 
-  /** The rows within the limit, or the groups. */
+  /** The rows within the limit. */
   get rows(): readonly Row[] {
     if (this.#stale) {
       this.#stale = false;
-      const { limit } = this.#plan;
-      const rows = this.#groups ? this.#kept(this.#groups.rows().slice(0, limit)) : this.#all.slice(0, limit).map((h) => h.shown);
+      const rows = this.#all.slice(0, this.#plan.limit).map((h) => h.shown);
       if (rows.length !== this.#rows.length || rows.some((r, i) => r !== this.#rows[i])) this.#rows = rows;
     }
     return this.#rows;
   }
 
-  /** Groups, as the objects that they were before where they are the same. */
-  #kept(groups: Row[]): Row[] {
-    const before = new Map(this.#rows.map((r) => [r.key, r]));
-    return groups.map((g) => {
-      const was = before.get(g.key);
-      return was && equal(was.value, g.value) ? was : g;
-    });
+  /** How many rows there are within the limit and beyond. */
+  get total(): number {
+    return this.#all.length;
   }
 
   /** Whether the limit left out rows. */
@@ -54,31 +55,22 @@ export class LiveRows {
     return this.#all.length > this.#plan.limit;
   }
 
-  /** Says what the value of a record is, undefined when there is none any more. Returns whether rows may have changed. */
-  set(key: string, value: Value | undefined): boolean {
-    const old = this.#byKey.get(key);
-    const next = value === undefined ? undefined : this.#held(key, value, old);
-    if (next === old) return false;
-    if (next) this.#byKey.set(key, next);
-    else this.#byKey.delete(key);
-    if (this.#groups) {
-      if (old) this.#groups.put(old.row, -1);
-      if (next) this.#groups.put(next.row, 1);
-      return (this.#stale = true);
-    }
-    const from = old ? this.#find(old) : Infinity;
-    if (old) this.#all.splice(from, 1);
-    const to = next ? this.#find(next) : Infinity;
-    if (next) this.#all.splice(to, 0, next);
-    return this.#changed(Math.min(from, to), next?.shown === old?.shown && from === to);
+  /** Says what a record is, undefined when there is none any more. Returns whether rows may have changed. */
+  set(key: string, value: Value | undefined, full = value): boolean {
+    const wanted = full !== undefined && this.#plan.test(key, full);
+    if (!this.#groups) return this.#place(key, wanted ? value : undefined, full);
+    const touched = new Set<Group>();
+    this.#group(key, wanted ? full : undefined, touched);
+    let changed = false;
+    for (const [k, v] of valuesOf(touched)) changed = this.#place(k, v, v) || changed;
+    return changed;
   }
 
   /**
-   * Says the values of many records, which is faster than one by one; a large map is loaded in pieces, so that none takes
-   * long.
+   * Says what many records are, which is faster than one by one; a large map is loaded in pieces, so that none takes long.
    * Returns whether rows may have changed.
    */
-  load(records: Iterable<readonly [key: string, value: Value]>): boolean {
+  load(records: Iterable<Entry>): boolean {
     return this.#load(records, new Map());
   }
 
@@ -86,62 +78,90 @@ export class LiveRows {
    * Starts again with other records, and with another plan if there is one. Rows that are shown as before stay the same
    * objects.
    */
-  replace(records: Iterable<readonly [key: string, value: Value]>, plan = this.#plan): void {
-    const old = new Map(this.#byKey);
-    // What rows are ordered by belongs to the plan.
-    if (plan !== this.#plan) for (const [key, h] of old) old.set(key, { ...h, at: plan.sort.map((f) => lookup(h.row.value, f.field)) });
+  replace(records: Iterable<Entry>, plan = this.#plan): void {
+    const old = new Map(this.#held);
     this.#plan = plan;
     this.#groups = plan.groups?.();
+    this.#records.clear();
+    this.#held.clear();
     this.#all = [];
-    this.#byKey.clear();
     this.#load(records, old);
     this.#stale = true;
   }
 
-  #load(records: Iterable<readonly [string, Value]>, old: Map<string, Held>): boolean {
-    const fresh: Held[] = [];
-    for (const [key, value] of records) {
-      if (this.#byKey.has(key)) {
-        this.set(key, value);
-        continue;
-      }
-      const held = this.#held(key, value, old.get(key));
-      if (!held) continue;
-      fresh.push(held);
-      this.#byKey.set(key, held);
-      this.#groups?.put(held.row, 1);
+  #load(records: Iterable<Entry>, old: ReadonlyMap<string, Held>): boolean {
+    const { test } = this.#plan;
+    const fresh = new Map<string, Held>();
+    const touched = new Set<Group>();
+    let changed = false;
+    for (const [key, value, full = value] of records) {
+      if (this.#groups) this.#group(key, test(key, full) ? full : undefined, touched);
+      else if (this.#held.has(key)) changed = this.set(key, value, full) || changed;
+      else if (test(key, full)) fresh.set(key, this.#make(key, value, full, old.get(key)));
     }
+    for (const [key, value] of valuesOf(touched)) {
+      if (value === undefined || this.#held.has(key)) changed = this.#place(key, value, value) || changed;
+      else fresh.set(key, this.#make(key, value, value, old.get(key)));
+    }
+    return this.#merge([...fresh.values()]) || changed;
+  }
+
+  /** Puts rows that are not there yet into their places, all in one go. */
+  #merge(fresh: Held[]): boolean {
     if (!fresh.length) return false;
-    if (this.#groups) return (this.#stale = true);
-    fresh.sort((a, b) => comparePlaced(a, b, this.#plan.sort));
+    const { sort } = this.#plan;
+    fresh.sort((a, b) => comparePlaced(a, b, sort));
     const first = this.#find(fresh[0]!);
     const rest = this.#all.splice(first);
     let i = 0;
     for (const held of fresh) {
-      while (i < rest.length && comparePlaced(rest[i]!, held, this.#plan.sort) < 0) this.#all.push(rest[i++]!);
+      this.#held.set(held.key, held);
+      while (i < rest.length && comparePlaced(rest[i]!, held, sort) < 0) this.#all.push(rest[i++]!);
       this.#all.push(held);
     }
     while (i < rest.length) this.#all.push(rest[i++]!);
-    return this.#changed(first, false);
+    return this.#changed(first);
   }
 
-  /** What there is to hold of a record: nothing when it is not wanted, the same as before when it did not change. */
-  #held(key: string, value: Value, old: Held | undefined): Held | undefined {
-    const { test, sort, show } = this.#plan;
-    if (!test(key, value)) return undefined;
-    const shown = show(value);
+  /** Moves a record from the group in which it was to that in which it is, and notes both. */
+  #group(key: string, document: Value | undefined, touched: Set<Group>): void {
+    const old = this.#records.get(key);
+    if (old !== undefined && document !== undefined && equal(old, document)) return;
+    if (old !== undefined) touched.add(this.#groups!.put(key, old, -1));
+    if (document === undefined) {
+      this.#records.delete(key);
+    } else {
+      this.#records.set(key, document);
+      touched.add(this.#groups!.put(key, document, 1));
+    }
+  }
+
+  /** Makes a row the one of its key, undefined for none. */
+  #place(key: string, value: Value | undefined, full: Value | undefined): boolean {
+    const old = this.#held.get(key);
+    const next = value === undefined ? undefined : this.#make(key, value, full!, old);
+    if (next === old) return false;
+    if (next) this.#held.set(key, next);
+    else this.#held.delete(key);
+    const from = old ? this.#find(old) : Infinity;
+    if (old) this.#all.splice(from, 1);
+    const to = next ? this.#find(next) : Infinity;
+    if (next) this.#all.splice(to, 0, next);
+    return (next?.shown !== old?.shown || from !== to) && this.#changed(Math.min(from, to));
+  }
+
+  /** What there is to hold of a row: the same as before when it did not change. */
+  #make(key: string, value: Value, full: Value, old: Held | undefined): Held {
+    const { sort, fields } = this.#plan;
+    const shown = fields ? project(full, fields) : value;
+    const at = sort.map((f) => attributeOf(key, full, f.field));
     const same = old && equal(old.shown.value, shown);
-    if (same && equal(old.row.value, value)) return old;
-    const row = { key, value };
-    return {
-      row,
-      at: sort.map((f) => lookup(value, f.field)),
-      shown: same ? old.shown : shown === value ? row : { key, value: shown },
-    };
+    if (same && equal(old.full, full) && equal(old.at, at)) return old;
+    return { key, at, full, shown: same ? old.shown : { key, value: shown } };
   }
 
-  #changed(first: number, same: boolean): boolean {
-    if (same || first >= this.#plan.limit) return false;
+  #changed(first: number): boolean {
+    if (first >= this.#plan.limit) return false;
     return (this.#stale = true);
   }
 
@@ -158,8 +178,15 @@ export class LiveRows {
   }
 }
 
+/** The values of groups by their keys. A group that became empty may have been made anew. */
+function valuesOf(groups: Iterable<Group>): Map<string, Value | undefined> {
+  const values = new Map<string, Value | undefined>();
+  for (const g of groups) values.set(g.key, g.value() ?? values.get(g.key));
+  return values;
+}
+
 /** The result of a query over records, and whether the limit left out rows. */
-export function runQuery(query: Query, records: Iterable<readonly [key: string, value: Value]>, env?: Environment): { rows: readonly Row[]; more: boolean } {
+export function runQuery(query: Query, records: Iterable<Entry>, env?: Environment): { rows: readonly Row[]; more: boolean } {
   const live = new LiveRows(planOf(query, env));
   live.load(records);
   return { rows: live.rows, more: live.more };

@@ -28,6 +28,14 @@ export function lookup(doc: unknown, path: string): Value | undefined {
   }
 }
 
+/** The attribute that stands for the key of the record. */
+export const keyAttribute = '_key';
+
+/** What an attribute is of a record: what there is at the path, or its key. */
+export function attributeOf(key: string, document: unknown, attribute: string): Value | undefined {
+  return attribute === keyAttribute ? key : lookup(document, attribute);
+}
+
 /** Those of the named fields that a document has. A name is a path, and stays the name of what it finds. */
 export function project(doc: unknown, fields: readonly string[]): { readonly [name: string]: Value } {
   const found: [string, Value][] = [];

@@ -1,6 +1,6 @@
 import { equal, isFields, type Value } from '../value.js';
 import { compareText } from '../text.js';
-import { lookup } from './path.js';
+import { attributeOf, lookup } from './path.js';
 import { fold, like } from './text.js';
 
 /** The operators that compare an attribute with a value. */
@@ -47,9 +47,6 @@ export class QueryError extends Error {
     super(`${path}: ${detail}`);
   }
 }
-
-/** The attribute that stands for the key of the record. */
-export const keyAttribute = '_key';
 
 const maxNodes = 1024;
 const maxLevels = 64;
@@ -181,8 +178,10 @@ class Compiler {
   }
 }
 
-const operand = (attribute: string): ((key: string, value: unknown) => unknown) =>
-  attribute === keyAttribute ? (k) => k : (_, v) => lookup(v, attribute);
+const operand =
+  (attribute: string) =>
+  (key: string, value: unknown): unknown =>
+    attributeOf(key, value, attribute);
 
 const test =
   (left: (key: string, value: unknown) => unknown, check: Check): Test =>

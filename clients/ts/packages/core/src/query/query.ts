@@ -1,7 +1,6 @@
 import { compareText } from '../text.js';
 import type { Value } from '../value.js';
 import { compareValues } from './order.js';
-import { project } from './path.js';
 import { compilePredicate, compileWhere, QueryError, type Environment as Conditions, type Predicate, type Test } from './predicate.js';
 
 /** An order of rows by an attribute; ascending unless it says otherwise. */
@@ -41,15 +40,18 @@ export interface Row<V = Value> {
 /** The most rows of a result without a limit, and of any. */
 export const maxRows = 10_000;
 
-/** Rows grouped by the values of fields, kept as rows come and go. */
+/** Records grouped by the values of attributes. */
 export interface Grouping {
-  /** Adds a row, or takes out one that was added. */
-  put(row: Row, sign: 1 | -1): void;
-  /**
-   * One row a group. Its key is the text of the values that it is grouped by, in another form where two groups would
-   * read alike, and rows are in the order of keys.
-   */
-  rows(): Row[];
+  /** Adds a record, or takes out one that was added. Returns its group. */
+  put(key: string, document: Value, sign: 1 | -1): Group;
+}
+
+/** The records that agree in what they are grouped by. */
+export interface Group {
+  /** The values that they are grouped by, so that no two groups have the same key. */
+  readonly key: string;
+  /** The values, `__key`, `__count` and the aggregates; undefined when no record is left. */
+  value(): Value | undefined;
 }
 
 /** What queries need besides themselves. */
@@ -68,42 +70,48 @@ export interface Plan {
   /** The attributes by which rows are ordered; rows that are at one in all of them are in the order of their keys. */
   readonly sort: readonly SortField[];
   readonly limit: number;
-  /** What is shown of a value. */
-  show(value: Value): Value;
-  /** Makes groups of the rows; undefined for a query of rows. */
+  /** The fields that are shown; undefined for all. */
+  readonly fields: readonly string[] | undefined;
+  /** Makes groups of the records; undefined for a query of records. */
   readonly groups: (() => Grouping) | undefined;
 }
 
+const maxSizes = { sort: 16, fields: 256, groupBy: 16, aggregations: 64 };
+
 /** Checks a query. A QueryError says what is wrong with it. */
 export function plan(query: Query, env: Environment = {}): Plan {
-  const { predicate, where, sort, limit, fields, groupBy = [], aggregations = [] } = query;
+  const { predicate, where, sort = [], limit, fields = [], groupBy = [], aggregations = [] } = query;
+  for (const [name, list] of Object.entries({ sort, fields, groupBy, aggregations })) {
+    const most = maxSizes[name as keyof typeof maxSizes];
+    if (list.length > most) throw new QueryError('LIMIT', `${name}[${most}]`, `at most ${most} are possible`);
+  }
   const test = predicate != null ? compilePredicate(predicate, env) : where != null ? compileWhere(where, env) : () => true;
   const grouped = groupBy.length + aggregations.length > 0;
   aggregations.forEach((a, i) => {
-    if (!a.field && a.func !== 'count') throw new QueryError('SYNTAX', `aggregations[${i}]`, `${a.func} needs a field`);
+    if (!a.field && a.func !== 'count') throw new QueryError('SYNTAX', `aggregations[${i}].field`, `${a.func} needs a field`);
   });
   const { groups } = env;
   if (grouped && !groups) throw new QueryError('UNSUPPORTED', 'groupBy', 'groups');
   return {
     test,
-    sort: grouped ? [] : (sort ?? []),
+    sort,
     limit: limit !== undefined && limit >= 0 && limit <= maxRows ? limit : maxRows,
-    show: fields?.length && !grouped ? (value) => project(value, fields) : (value) => value,
+    fields: fields.length ? fields : undefined,
     groups: grouped ? () => groups!(groupBy, aggregations) : undefined,
   };
 }
 
 /** A row with what it is ordered by. */
 export interface Placed {
-  readonly row: Row;
+  readonly key: string;
   readonly at: readonly (Value | undefined)[];
 }
 
-/** The order of a result: by the fields, then by key. */
+/** The order of a result: by the attributes, then by key. */
 export function comparePlaced(a: Placed, b: Placed, sort: readonly SortField[]): number {
   for (let i = 0; i < sort.length; i++) {
     const c = compareValues(a.at[i], b.at[i]);
     if (c) return sort[i]!.direction === 'desc' ? -c : c;
   }
-  return compareText(a.row.key, b.row.key);
+  return compareText(a.key, b.key);
 }
