@@ -1,4 +1,6 @@
-import { CodecError, decode, encode } from './codec.js';
+import { CodecError } from './codec.js';
+import { decode } from './decode.js';
+import { encode } from './encode.js';
 import type { ClientMessage, ServerMessage } from './messages.gen.js';
 import { isFields } from './value.js';
 

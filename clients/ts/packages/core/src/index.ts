@@ -11,7 +11,9 @@
  *
  * @packageDocumentation
  */
-export { CodecError, decode, encode, maxBytes, maxDepth, type CodecErrorCode } from './codec.js';
+export { CodecError, maxDepth, type CodecErrorCode } from './codec.js';
+export { decode, maxBytes } from './decode.js';
+export { encode } from './encode.js';
 export { canonical } from './canonical.js';
 export { CountError, PNCounter, type CounterState } from './counter.js';
 export { decodeFrame, encodeMessage, maxMessages } from './frame.js';

@@ -94,13 +94,13 @@ test('integers keep their value up to 64 bits', () => {
 
 test('what would lose its meaning is refused, and the message says where it is and what to do', () => {
   for (const [v, message] of [
-    [{ a: { b: [1, new Date(0)] } }, 'a Date at a.b.1 cannot be stored: store getTime() or toISOString()'],
-    [new Map(), 'a Map cannot be stored: store Object.fromEntries(map)'],
-    [[new Set()], 'a Set at 0 cannot be stored: store [...set]'],
-    [{ f: () => 1 }, 'a function at f cannot be stored: leave it out'],
-    [{ s: Symbol.iterator }, 'a symbol at s cannot be stored: leave it out'],
-    [{ a: 1, x: new Float32Array(1) }, 'a Float32Array at x cannot be stored: store its content as plain objects and arrays'],
-    [/x/, 'a RegExp cannot be stored: store its content as plain objects and arrays'],
+    [{ a: { b: [1, new Date(0)] } }, 'Date at a.b.1 cannot be stored: store getTime() or toISOString()'],
+    [new Map(), 'Map cannot be stored: store Object.fromEntries(map)'],
+    [[new Set()], 'Set at 0 cannot be stored: store [...set]'],
+    [{ f: () => 1 }, 'function at f cannot be stored: leave it out'],
+    [{ s: Symbol.iterator }, 'symbol at s cannot be stored: leave it out'],
+    [{ a: 1, x: new Float32Array(1) }, 'Float32Array at x cannot be stored: store its content as plain objects and arrays'],
+    [/x/, 'RegExp cannot be stored: store its content as plain objects and arrays'],
     [{ n: 2n ** 64n }, 'an integer beyond 64 bits at n cannot be stored: store it as a string'],
   ] as const) {
     assert.throws(() => encode(v), { name: 'CodecError', code: 'UNSUPPORTED', message });
@@ -122,6 +122,22 @@ test('undefined is left out or nil, instances are objects, buffers are bytes', (
   assert.equal(decode(encode(undefined)), null);
   assert.deepEqual(decode(encode(Buffer.from([1, 2]))), new Uint8Array([1, 2]));
   assert.deepEqual(decode(encode(Object.assign(Object.create(null), { a: 1 }))), { a: 1 });
+});
+
+test('a property may encode something itself while it is read', () => {
+  const inner = { a: 'x'.repeat(300), b: [1, 2, 3] };
+  const outer = {
+    first: 1,
+    get digest() {
+      assert.throws(() => encode(new Date()), CodecError);
+      return encode(inner);
+    },
+    last: 'y',
+  };
+  assert.deepEqual(decode(encode(outer)), { first: 1, digest: encode(inner), last: 'y' });
+  assert.deepEqual(encode(outer), encode({ first: 1, digest: encode(inner), last: 'y' }));
+  assert.equal(encode('z'.repeat(1 << 20)).length, 5 + (1 << 20));
+  assert.deepEqual(decode(encode(inner)), inner);
 });
 
 test('a text comes back as it was, but for half characters', () => {

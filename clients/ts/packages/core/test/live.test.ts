@@ -28,7 +28,7 @@ import {
   type TypedQuery,
   type Value,
 } from '../src/index.js';
-import { encodeNormal } from '../src/codec.js';
+import { encodeNormal } from '../src/encode.js';
 import { sha256 } from '../src/query/sha256.js';
 import { Sum } from '../src/query/sum.js';
 import { toBase64 } from './vectors.js';

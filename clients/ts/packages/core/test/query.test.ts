@@ -13,7 +13,7 @@ import {
   type Test,
   type Value,
 } from '../src/index.js';
-import { encodeNormal } from '../src/codec.js';
+import { encodeNormal } from '../src/encode.js';
 import { check, fromJSON, toBase64, toJSON } from './vectors.js';
 
 const env: Environment = { regex: compileRegex };

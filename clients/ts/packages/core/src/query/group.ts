@@ -1,5 +1,6 @@
 import { canonical } from '../canonical.js';
-import { decode, encodeNormal } from '../codec.js';
+import { decode } from '../decode.js';
+import { encodeNormal } from '../encode.js';
 import type { Value } from '../value.js';
 import { compareValues } from './order.js';
 import { attributeOf } from './path.js';

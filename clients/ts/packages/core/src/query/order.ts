@@ -1,4 +1,4 @@
-import { encodeNormal } from '../codec.js';
+import { encodeNormal } from '../encode.js';
 import { compareText } from '../text.js';
 
 /** The place of a value's type: booleans, numbers, texts, everything else, and last what is null or missing. */
