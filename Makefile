@@ -94,8 +94,8 @@ cover: .need-go ## Measure the coverage of PKG; coverage/index.html shows the li
 ts-build: $(NODE_MODULES) ## Build the npm packages of clients/ts, and the bundles that are committed.
 	cd clients/ts && node tools/build.mjs
 
-ts-check: $(NODE_MODULES) ## Check the types of the TypeScript code.
-	cd clients/ts && node tools/typecheck.mjs
+ts-check: $(NODE_MODULES) ## Check the types of the TypeScript code, and that the committed bundle is made of it.
+	cd clients/ts && node tools/typecheck.mjs && node tools/bundle.mjs --check
 
 ts-test: $(NODE_MODULES) ## Run the TypeScript tests.
 	cd clients/ts && node tools/test.mjs
