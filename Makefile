@@ -20,19 +20,19 @@ SEED ?= 1
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench microbench cover clean ci ts-build ts-check ts-test ts-size .need-go .need-cc .need-postgres .need-node
+	fuzz sim bench microbench cover clean ci ts-build ts-check ts-test ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-run: build ## Build and start a server ready to use: no authentication, this machine only, data in ./topgun-data, port 8080 or PORT.
-	@exec bin/topgun serve --no-auth --host localhost --storage embedded --data-dir topgun-data
+run: build ## Build and start a server ready to use: the board at http://localhost:8080, data in ./topgun-data; PORT for another port.
+	@exec bin/topgun dev
 
 build: .need-go ## Build bin/topgun.
 	@mkdir -p bin
 	go build -trimpath -buildvcs=auto -o bin/topgun ./cmd/topgun
 
-test: .need-go .need-cc .need-postgres ts-test ## Run every test, Go with the race detector, the rules of the house among them.
+test: .need-go .need-cc .need-postgres .need-chromium ts-test ## Run every test, Go with the race detector, the rules of the house among them.
 	go test -race -timeout 20m ./...
 
 check: .need-go ## The inner loop: format, vet, rules of the house, short tests.
@@ -54,8 +54,9 @@ fmt-check: $(LINT) ## Fail when a Go file is not formatted.
 vet: .need-go ## Run go vet on PKG.
 	go vet $(PKG)
 
-gen: .need-go ## Write again what is generated from code.
+gen: .need-go $(NODE_MODULES) ## Write again what is generated from code.
 	go generate ./...
+	cd clients/ts && node tools/bundle.mjs && node tools/board.mjs
 
 gen-check: .need-go ## Fail when what is generated is not what is in the repository.
 	@sums() { git ls-files -co --exclude-standard -z | xargs -0 sha256sum 2>/dev/null; }; \
@@ -129,6 +130,9 @@ $(NODE_MODULES): clients/ts/package-lock.json clients/ts/package.json | .need-no
 .need-postgres:
 	@[ -n "$$TOPGUN_TEST_POSTGRES_URL" ] || .ci/need postgresql "the tests of PostgreSQL storage (or a server named by TOPGUN_TEST_POSTGRES_URL)" \
 		initdb '/usr/lib/postgresql/*/bin/initdb'
+
+.need-chromium:
+	@.ci/need chromium "the tests of the page" chromium chromium-browser google-chrome /Applications/Chromium.app/Contents/MacOS/Chromium
 
 .need-node:
 	@command -v node > /dev/null && command -v npm > /dev/null || { \

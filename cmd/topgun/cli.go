@@ -26,6 +26,7 @@ const description = "A reactive in-memory data grid: maps that merge, are kept o
 
 // grammar is the command line.
 type grammar struct {
+	Dev     devCommand     `cmd:"" help:"Run a node to try things out on: no authentication, this machine only, with the board at /."`
 	Serve   serveCommand   `cmd:"" help:"Run a node."`
 	Backup  backupCommand  `cmd:"" help:"Copy a running server: all of it, then what has changed."`
 	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`

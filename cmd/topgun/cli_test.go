@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,7 +45,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{"no command", []string{"topgun"}, nil, `topgun: expected one of "serve", "backup", "restore", "verify", "export", ...` + hint},
+		{"no command", []string{"topgun"}, nil, `topgun: expected one of "dev", "serve", "backup", "restore", "verify", ...` + hint},
 		{"an unknown command", []string{"topgun", "dance"}, nil, `topgun: unexpected argument dance` + hint},
 		{"an unknown flag", []string{"topgun", "serve", "--prot=1"}, nil, `topgun: unknown flag --prot, did you mean "--port"?` + hint},
 		{"an argument too many", []string{"topgun", "serve", "8080"}, nil, `topgun: unexpected argument 8080` + hint},
@@ -103,6 +104,44 @@ func TestServeHandsOverTheConfiguration(t *testing.T) {
 	}
 }
 
+// TestDev: flags and environment choose port, directory and log level; who is
+// let in and where is settled.
+func TestDev(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		args  []string
+		env   []string
+		port  int
+		dir   string
+		level slog.Level
+	}{
+		{"by itself", nil, nil, 8080, "topgun-data", slog.LevelWarn},
+		{"by flags", []string{"--port", "0", "--data-dir", "d"}, []string{"PORT=9", "TOPGUN_DATA_DIR=e"}, 0, "d", slog.LevelWarn},
+		{"by the environment", nil, []string{"PORT=9", "TOPGUN_DATA_DIR=e", "TOPGUN_LOG_LEVEL=info"}, 9, "e", slog.LevelInfo},
+		{
+			"whatever a server was told", nil,
+			[]string{"TOPGUN_NO_AUTH=0", "TOPGUN_BIND_ADDR=0.0.0.0", "STORAGE_BACKEND=null", "JWT_SECRET=s", "TOPGUN_BOARD=0", "TOPGUN_DATA_DIR="},
+			8080, "topgun-data", slog.LevelWarn,
+		},
+	} {
+		got := call(t, nil, c.env, append([]string{"topgun", "dev"}, c.args...)...)
+		if got.code != exitOK || got.stderr != "" || got.served == nil {
+			t.Errorf("%s: %+v", c.name, got)
+			continue
+		}
+		s := got.served
+		if !s.Auth.Off || !s.Listen.Loopback() || s.Storage.Backend != config.Embedded || !s.Listen.Board {
+			t.Errorf("%s: %+v", c.name, s)
+		}
+		if s.Listen.Port != c.port || s.Storage.DataDir != c.dir || s.Log.Level != c.level {
+			t.Errorf("%s: port %d, data in %q, level %v", c.name, s.Listen.Port, s.Storage.DataDir, s.Log.Level)
+		}
+	}
+	if got := call(t, nil, nil, "topgun", "dev", "--port", "x"); got.code != exitUsage || !strings.Contains(got.stderr, "--port") {
+		t.Errorf("a port that is none: %+v", got)
+	}
+}
+
 func TestServeReadsTheFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "topgun.yaml")
 	if err := os.WriteFile(name, []byte("no-auth: true\nstorage: \"null\"\nport: 4711\n"), 0o600); err != nil {
@@ -135,6 +174,7 @@ func TestHelp(t *testing.T) {
 	for file, args := range map[string][]string{
 		"help.txt":       {"topgun", "--help"},
 		"help-serve.txt": {"topgun", "serve", "--help"},
+		"help-dev.txt":   {"topgun", "dev", "--help"},
 	} {
 		got := call(t, nil, nil, args...)
 		if got.code != exitOK || got.stderr != "" || got.served != nil {

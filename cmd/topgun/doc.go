@@ -1,6 +1,7 @@
 // Topgun is the TopGun server and its tools in one binary.
 //
-// `topgun serve` runs a node, `topgun version` says what was built. Called by
+// `topgun serve` runs a node, `topgun dev` one to try things out on, `topgun
+// version` says what was built. Called by
 // the name topgun-server, the program is `topgun serve`: existing launchers and
 // containers start it that way.
 //

@@ -75,7 +75,7 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 	if st.behind != nil {
 		registerBehind(reg, st.behind, st.gate)
 	}
-	s := &server{cfg: cfg, logger: logger, clock: clk, registry: reg, storage: st, id: id, node: node, listeners: ls, start: clk.Now()}
+	s := &server{cfg: cfg, logger: logger, stderr: stderr, clock: clk, registry: reg, storage: st, id: id, node: node, listeners: ls, start: clk.Now()}
 	err = s.serve(ctx, work, stopWork, stdout)
 	return errors.Join(err, st.close())
 }
@@ -127,6 +127,7 @@ func tokens(cfg config.Auth) auth.Tokens {
 type server struct {
 	cfg       config.Config
 	logger    *slog.Logger
+	stderr    io.Writer
 	clock     systemClock
 	registry  *prometheus.Registry
 	storage   *storage
@@ -157,6 +158,7 @@ func (s *server) serve(ctx, work context.Context, stopWork func(), stdout io.Wri
 	}
 	s.state.Store(httpapi.StateReady)
 	s.logger.InfoContext(ctx, "ready", "port", s.listeners.Port, "host", s.cfg.Listen.Host, "storage", string(s.cfg.Storage.Backend))
+	s.welcome()
 	var stopAt atomic.Pointer[time.Time]
 	context.AfterFunc(ctx, func() {
 		s.state.Store("draining")
@@ -189,7 +191,7 @@ func (s *server) front() (*transport.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := httpapi.New(s, s.registry, sockets, systemRandom{}, httpapi.Options{Hosts: hosts})
+	api := httpapi.New(s, s.registry, sockets, systemRandom{}, httpapi.Options{Hosts: hosts, Origins: origins, Files: files(s.cfg.Listen.Board)})
 	admin := adminapi.New(s.node.Tokens)
 	admin.MountBackup(s.backup, s.clock)
 	api.Handle(adminapi.Prefix, admin)

@@ -22,8 +22,9 @@ import (
 type testServer struct {
 	t       *testing.T
 	port    string
-	cancel  func() // begins the stop
-	stop    func() // stops and waits
+	cancel  func()        // begins the stop
+	stop    func()        // stops and waits
+	said    func() string // what it wrote to standard error; asked after stop
 	peers   []*peer.Peer
 	markers int
 }
@@ -57,6 +58,7 @@ func startServerIn(t *testing.T, dir string, env ...string) *testServer {
 		t.Fatalf("the server did not start: %v; %v\n%s", err, <-done, log.String())
 	}
 	s := &testServer{t: t, port: strings.TrimSpace(strings.TrimPrefix(line, "PORT=")), cancel: cancel}
+	s.said = log.String
 	stopped := false
 	s.stop = func() {
 		if stopped {

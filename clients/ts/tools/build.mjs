@@ -9,4 +9,5 @@ for (const dir of packages()) {
   await rm(`${dir}/dist`, { recursive: true, force: true });
   tsc('-p', project);
 }
-if (existsSync(`${root}/tools/bundle.mjs`)) await import('./bundle.mjs');
+await import('./bundle.mjs');
+await import('./board.mjs');

@@ -44,6 +44,9 @@ type Listen struct {
 	// Hosts are the names, besides local ones, that the Host header of a request
 	// may carry; "*" for any. Empty: any, but on a loopback address none.
 	Hosts []string
+
+	// Board serves the board, a page to try TopGun with, at "/".
+	Board bool
 }
 
 // Loopback reports whether only programs on this machine can connect.

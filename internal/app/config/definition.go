@@ -83,6 +83,11 @@ func defineListen(l *Listen) []Option {
 			Help:  "Names that a request's Host header may carry, besides local ones; * for any. Without any: every name, but on a loopback address only local ones.",
 			value: list{to: &l.Hosts, what: "host names without a port, or *, separated by commas", check: isHostName},
 		},
+		{
+			Name: "board", Env: "TOPGUN_BOARD", Group: groupListen, Default: "false",
+			Help:  "Serve the board at /: a page to try TopGun with, which reads and writes the maps board.text, board.done and board.place.",
+			value: onOff{to: &l.Board},
+		},
 	}
 }
 

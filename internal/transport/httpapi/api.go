@@ -18,6 +18,13 @@ type Options struct {
 	// names only.
 	Hosts transport.Hosts
 
+	// Origins are the pages that may read shared files. The zero value is pages
+	// of the same host.
+	Origins transport.Origins
+
+	// Files are served as they are.
+	Files []File
+
 	// MaxBodyBytes bounds a request's body. Default 2 MiB.
 	MaxBodyBytes int64
 }
@@ -39,7 +46,15 @@ func New(health Health, metrics prometheus.Gatherer, socket http.Handler, random
 	a := &API{mux: http.NewServeMux(), socket: socket, random: random, opt: opt}
 	mountHealth(a.mux, health)
 	a.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	a.mux.HandleFunc("GET /{$}", about)
+	front := http.Handler(http.HandlerFunc(about))
+	for _, f := range opt.Files {
+		if f.Path == "/" {
+			front = serveFile(f, opt.Origins)
+			continue
+		}
+		a.mux.Handle("GET "+f.Path, serveFile(f, opt.Origins))
+	}
+	a.mux.Handle("GET /{$}", front)
 	return a
 }
 

@@ -1,6 +1,9 @@
 import type { Environment, Locks, Storage } from './environment.js';
 
-/** The world of a browser, and of Node as far as it has the same things. */
+/**
+ * The world of a browser, and of Node as far as it has the same things: what a client takes when nothing is said. Parts of
+ * it can be wrapped and given to a client as its `environment`.
+ */
 export function platform(storage: Storage): Environment {
   // What Node calls setImmediate lets timers and sockets run too, and does not keep the process alive.
   const post = (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate ?? poster();

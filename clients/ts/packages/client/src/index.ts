@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { platform } from './browser.js';
 export { TopGunClient } from './client.js';
 export { CoreClient, type Status, type TopGunClientOptions } from './core-client.js';
 export type { CounterHandle } from './counter.js';

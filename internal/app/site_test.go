@@ -1,0 +1,73 @@
+package app
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/topgunbuild/topgun-go/web/board"
+	"github.com/topgunbuild/topgun-go/web/client"
+)
+
+// TestTheBoardIsServedWhenAskedFor: with the option the board is at /, and
+// without it a sentence; sockets connect there in both cases, and the client is
+// there to be imported.
+func TestTheBoardIsServedWhenAskedFor(t *testing.T) {
+	for _, with := range []bool{true, false} {
+		var env []string
+		if with {
+			env = []string{"TOPGUN_BOARD=1"}
+		}
+		s := startServer(t, env...)
+		if status, body := s.get("/"); status != http.StatusOK || (body == string(board.Page)) != with {
+			t.Errorf("board %v: / is answered with %d %.60q", with, status, body)
+		}
+		for path, content := range map[string][]byte{"/board.js": board.Script, "/board.css": board.Style, "/offline.js": board.Worker} {
+			status, body := s.get(path)
+			if served := status == http.StatusOK && body == string(content); served != with {
+				t.Errorf("board %v: %s is answered with %d", with, path, status)
+			}
+		}
+		if status, body := s.get("/topgun.js"); status != http.StatusOK || body != string(client.Module) {
+			t.Errorf("board %v: /topgun.js is answered with %d", with, status)
+		}
+		socket, resp, err := websocket.Dial(t.Context(), "ws://127.0.0.1:"+s.port+"/", nil)
+		if err != nil {
+			t.Errorf("board %v: a socket at /: %v", with, err)
+		} else {
+			_ = socket.CloseNow() // it was only to be opened
+		}
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		s.stop()
+		for _, told := range []string{"\nBoard    http://localhost:" + s.port + "/ ", "\nClients  ws://localhost:" + s.port + "/ws,", "\nData     /"} {
+			if strings.Contains("\n"+s.said(), told) != with {
+				t.Errorf("board %v: about %q it says\n%s", with, told, s.said())
+			}
+		}
+	}
+}
+
+// TestThePageLoadsNothingElse: what the page refers to is what is served, so
+// that it works on a machine without a network.
+func TestThePageLoadsNothingElse(t *testing.T) {
+	served := map[string]bool{}
+	for _, f := range files(true) {
+		served[f.Path] = true
+		if len(f.Body) == 0 {
+			t.Errorf("%s is empty; run make gen", f.Path)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\b(?:src|href|action)="([^"]*)"`).FindAllStringSubmatch(string(board.Page), -1) {
+		if !served[m[1]] && !strings.HasPrefix(m[1], "#") {
+			t.Errorf("the page refers to %q, which is not served", m[1])
+		}
+	}
+	if s := string(board.Page); strings.Contains(s, "<style") || strings.Contains(s, " style=") || strings.Contains(s, "onclick=") {
+		t.Error("the page has something that its policy forbids")
+	}
+}
