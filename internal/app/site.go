@@ -1,6 +1,8 @@
 package app
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -28,14 +30,19 @@ func files(withBoard bool) []httpapi.File {
 	if !withBoard {
 		return all
 	}
-	return append(all,
+	all = append(all,
 		httpapi.File{Path: "/", Type: "text/html; charset=utf-8", Body: board.Page, Policy: boardPolicy},
 		httpapi.File{Path: "/board.js", Type: javaScript, Body: board.Script},
 		httpapi.File{Path: "/board.css", Type: "text/css; charset=utf-8", Body: board.Style},
 		httpapi.File{Path: "/board.svg", Type: "image/svg+xml", Body: board.Icon},
 		httpapi.File{Path: "/board.webmanifest", Type: "application/manifest+json", Body: board.Manifest},
-		httpapi.File{Path: "/offline.js", Type: javaScript, Body: board.Worker, Policy: workerPolicy},
 	)
+	sum := sha256.New()
+	for _, f := range all {
+		_, _ = sum.Write(f.Body) // a hash takes everything
+	}
+	version := hex.EncodeToString(sum.Sum(nil)[:8])
+	return append(all, httpapi.File{Path: "/offline.js", Type: javaScript, Body: board.Worker(version), Policy: workerPolicy})
 }
 
 // welcome tells a person who has started a server with the board what is where.

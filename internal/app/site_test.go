@@ -25,7 +25,7 @@ func TestTheBoardIsServedWhenAskedFor(t *testing.T) {
 		if status, body := s.get("/"); status != http.StatusOK || (body == string(board.Page)) != with {
 			t.Errorf("board %v: / is answered with %d %.60q", with, status, body)
 		}
-		for path, content := range map[string][]byte{"/board.js": board.Script, "/board.css": board.Style, "/offline.js": board.Worker} {
+		for path, content := range map[string][]byte{"/board.js": board.Script, "/board.css": board.Style} {
 			status, body := s.get(path)
 			if served := status == http.StatusOK && body == string(content); served != with {
 				t.Errorf("board %v: %s is answered with %d", with, path, status)
@@ -48,6 +48,21 @@ func TestTheBoardIsServedWhenAskedFor(t *testing.T) {
 			if strings.Contains("\n"+s.said(), told) != with {
 				t.Errorf("board %v: about %q it says\n%s", with, told, s.said())
 			}
+		}
+	}
+}
+
+// TestTheWorkerIsAnotherOneWithEachProgram: else browsers would go on with the
+// page of an earlier one when there is no server.
+func TestTheWorkerIsAnotherOneWithEachProgram(t *testing.T) {
+	all := files(true)
+	worker := all[len(all)-1]
+	if worker.Path != "/offline.js" || strings.Contains(string(worker.Body), "VERSION") {
+		t.Fatalf("%s is %.200s", worker.Path, worker.Body)
+	}
+	for _, f := range all[:len(all)-1] {
+		if !strings.Contains(string(worker.Body), `"`+f.Path+`"`) {
+			t.Errorf("the worker does not keep %s", f.Path)
 		}
 	}
 }

@@ -2,7 +2,10 @@
 // clients/ts/packages/board by `make gen`.
 package board
 
-import _ "embed"
+import (
+	"bytes"
+	_ "embed" // what the page consists of
+)
 
 // What the page consists of. Names in it are those that internal/app serves it
 // under.
@@ -32,9 +35,12 @@ var (
 	//go:embed board.webmanifest
 	Manifest []byte
 
-	// Worker is the service worker that keeps the page itself, so that it
-	// opens without a server.
-	//
 	//go:embed offline.js
-	Worker []byte
+	worker []byte
 )
+
+// Worker is the service worker that keeps the page itself, so that it opens
+// without a server. Version is different when anything is that it keeps.
+func Worker(version string) []byte {
+	return bytes.ReplaceAll(worker, []byte("VERSION"), []byte(version))
+}

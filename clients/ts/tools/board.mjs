@@ -1,7 +1,6 @@
 // Builds the board into web/board: what `topgun dev` serves. It imports the client that is served beside it.
-// `node tools/board.mjs`, after the client's bundle.
+// `node tools/board.mjs`.
 import { build } from 'esbuild';
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { bundleOptions, root } from './workspace.mjs';
 
@@ -25,11 +24,6 @@ const files = {
   'board.css': await bundle('page/board.css', { target: ['chrome120', 'firefox128', 'safari17'] }),
   'board.svg': readFileSync(`${from}/page/board.svg`, 'utf8'),
   'board.webmanifest': readFileSync(`${from}/page/board.webmanifest`, 'utf8'),
+  'offline.js': await bundle('src/offline.ts', { format: 'iife' }),
 };
-const version = createHash('sha256');
-for (const text of [...Object.values(files), readFileSync(`${root}/../../web/client/topgun.js`, 'utf8')]) version.update(text);
-files['offline.js'] = await bundle('src/offline.ts', {
-  format: 'iife',
-  define: { VERSION: JSON.stringify(version.digest('hex').slice(0, 16)) },
-});
 for (const [name, text] of Object.entries(files)) writeFileSync(`${to}/${name}`, text);

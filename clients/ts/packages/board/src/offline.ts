@@ -1,5 +1,5 @@
-// The service worker: keeps the page itself, so that it opens without a server. A build names what belongs together
-// by its version; the browser fetches all of a new build before anything of it is used.
+// The service worker: keeps the page itself, so that it opens without a server. The browser fetches all that belongs
+// together before anything of it is used.
 
 /** What of a service worker's world is used here; the library of types for pages lacks it. */
 interface Worker {
@@ -11,13 +11,11 @@ interface Worker {
 
 const worker = self as unknown as Worker;
 
-/** A hash of all that the page consists of; the build puts it in. */
-declare const VERSION: string;
-
 /** How long the server may take to answer, in milliseconds. */
 const patience = 2_000;
 
-const kept = `board-${VERSION}`;
+/** The server puts a hash of all that the page consists of in here: another program is another worker. */
+const kept = 'board-VERSION';
 const paths = ['/', '/board.js', '/board.css', '/board.svg', '/board.webmanifest', '/topgun.js'];
 
 worker.addEventListener('install', (e) => {
