@@ -1,0 +1,212 @@
+package conditions
+
+import (
+	"github.com/topgunbuild/topgun-go/internal/core/ordered"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
+)
+
+// attribute is what is filed under one path.
+type attribute[T any] struct {
+	name    string
+	path    value.Path
+	buckets int
+
+	missing  *bucket[T]
+	equals   map[string]*bucket[T] // by normal form
+	elements map[string]*bucket[T] // the same
+	spans    [classes]*ordered.Tree[interval[T]]
+	begins   map[string]*bucket[T]
+	lengths  map[int]int // of the beginnings, and how many have it
+}
+
+func newAttribute[T any](name string) *attribute[T] {
+	return &attribute[T]{name: name, path: value.ParsePath(name)}
+}
+
+// filedUnder is Index.filedUnder. Without looking, a value is taken to lie in one
+// of 64 intervals that have both ends, and in one of four that have one.
+func (a *attribute[T]) filedUnder(s *spot) int {
+	var b *bucket[T]
+	switch s.how {
+	case missing:
+		b = a.missing
+	case equals:
+		b = a.equals[normal(s.value)]
+	case element:
+		b = a.elements[normal(s.value)]
+	case begins:
+		b = a.begins[s.text]
+	case within:
+		return a.around(s.span)
+	}
+	if b == nil {
+		return 0
+	}
+	return len(b.filed)
+}
+
+func (a *attribute[T]) around(s span) int {
+	t := a.spans[s.class]
+	if t == nil {
+		return 0
+	}
+	n := t.Len() / 4
+	if s.low != nil && s.high != nil {
+		n = t.Len() / 64
+	}
+	if same := t.Find(&interval[T]{span: s}); same != nil {
+		n += len(same.filed.filed)
+	}
+	return n
+}
+
+func normal(v value.Raw) string { return string(value.AppendNormal(nil, v)) }
+
+// bucket returns the bucket of a spot, making it if there is none.
+func (a *attribute[T]) bucket(x *Index[T], s *spot) *bucket[T] {
+	switch s.how {
+	case equals:
+		return a.named(x, &a.equals, normal(s.value), nil)
+	case element:
+		return a.named(x, &a.elements, normal(s.value), nil)
+	case begins:
+		return a.beginning(x, s.text)
+	case within:
+		return a.span(x, s.span)
+	}
+	if a.missing == nil {
+		a.missing = a.open(x, func() { a.missing = nil })
+	}
+	return a.missing
+}
+
+// open makes a bucket; gone takes it out of its place when it has become empty.
+func (a *attribute[T]) open(x *Index[T], gone func()) *bucket[T] {
+	a.buckets++
+	return &bucket[T]{drop: func() {
+		gone()
+		a.buckets--
+		x.tidy(a)
+	}}
+}
+
+// named finds a bucket in a map or puts it there.
+func (a *attribute[T]) named(x *Index[T], in *map[string]*bucket[T], name string, gone func()) *bucket[T] {
+	if b := (*in)[name]; b != nil {
+		return b
+	}
+	if *in == nil {
+		*in = map[string]*bucket[T]{}
+	}
+	m := *in
+	b := a.open(x, func() {
+		delete(m, name)
+		if gone != nil {
+			gone()
+		}
+	})
+	m[name] = b
+	return b
+}
+
+func (a *attribute[T]) beginning(x *Index[T], text string) *bucket[T] {
+	if b := a.begins[text]; b != nil {
+		return b
+	}
+	if a.lengths == nil {
+		a.lengths = map[int]int{}
+	}
+	n := len(text)
+	a.lengths[n]++
+	return a.named(x, &a.begins, text, func() {
+		if a.lengths[n]--; a.lengths[n] == 0 {
+			delete(a.lengths, n)
+		}
+	})
+}
+
+func (a *attribute[T]) span(x *Index[T], s span) *bucket[T] {
+	t := a.spans[s.class]
+	if t == nil {
+		t = newIntervals[T]()
+		a.spans[s.class] = t
+	}
+	i := t.Put(interval[T]{span: s})
+	if i.filed == nil {
+		i.filed = a.open(x, func() { t.Remove(&interval[T]{span: s}) })
+	}
+	return i.filed
+}
+
+// visit calls f for what is filed under a value that the attribute has.
+func (a *attribute[T]) visit(v value.Raw, f func(T) bool) bool {
+	switch v.Kind() {
+	case value.KindInvalid, value.KindNil:
+		return a.missing == nil || a.missing.visit(f)
+	case value.KindArray:
+		if !a.visitElements(v, f) {
+			return false
+		}
+	case value.KindStr:
+		if !a.visitBeginnings(v, f) {
+			return false
+		}
+	}
+	if !visitNamed(a.equals, v, f) {
+		return false
+	}
+	t := a.spans[classOf(v)]
+	if t == nil {
+		return true
+	}
+	through := true
+	t.Visit(
+		func(i *interval[T]) bool { return i.farthest.endsBehind(v) },
+		func(i *interval[T]) bool {
+			if !i.span.startsBefore(v) {
+				return false
+			}
+			if i.span.endsBehind(v) {
+				through = i.filed.visit(f)
+			}
+			return through
+		})
+	return through
+}
+
+func visitNamed[T any](in map[string]*bucket[T], v value.Raw, f func(T) bool) bool {
+	if len(in) == 0 {
+		return true
+	}
+	var scratch [64]byte
+	b := in[string(value.AppendNormal(scratch[:0], v))]
+	return b == nil || b.visit(f)
+}
+
+func (a *attribute[T]) visitElements(v value.Raw, f func(T) bool) bool {
+	if len(a.elements) == 0 {
+		return true
+	}
+	for e := range value.Elements(v) {
+		if !visitNamed(a.elements, e, f) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *attribute[T]) visitBeginnings(v value.Raw, f func(T) bool) bool {
+	if len(a.begins) == 0 {
+		return true
+	}
+	s := text(v)
+	for n := range a.lengths {
+		if n > len(s) {
+			continue
+		}
+		if b := a.begins[s[:n]]; b != nil && !b.visit(f) {
+			return false
+		}
+	}
+	return true
+}
