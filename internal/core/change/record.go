@@ -115,6 +115,10 @@ type Record struct {
 
 	Before, After string
 
+	// WholeBefore and Whole are the key's whole states for KindOR, where somebody
+	// watches the map (records.Kinds.Watch). They are not stored.
+	WholeBefore, Whole string
+
 	// Arrival is the node's clock when the change was merged: transaction time.
 	Arrival hlc.Timestamp
 

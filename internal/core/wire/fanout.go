@@ -39,6 +39,8 @@ func (f FanOut) AppendHead(dst []byte, id string) []byte {
 }
 
 func (m *QueryUpdate) subscription() (field, id string)  { return "queryId", m.QueryID }
+func (m *QueryTotal) subscription() (field, id string)   { return "queryId", m.QueryID }
+func (m *QueryResp) subscription() (field, id string)    { return "queryId", m.QueryID }
 func (m *SearchUpdate) subscription() (field, id string) { return "subscriptionId", m.SubscriptionID }
 func (m *HybridSearchUpdate) subscription() (field, id string) {
 	return "subscriptionId", m.SubscriptionID

@@ -54,6 +54,24 @@ func (m *QuerySub) decode(d *decoder) {
 			if !d.Nil() {
 				m.Fields = d.texts(d.lim.NameBytes)
 			}
+		case "positions":
+			if seen&0x10 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x10
+			if !d.Nil() {
+				m.Positions = d.Bool()
+			}
+		case "since":
+			if seen&0x20 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x20
+			if !d.Nil() {
+				m.Since = d.str(d.lim.TextBytes)
+			}
 		default:
 			d.Skip()
 		}
@@ -70,6 +88,8 @@ func (m *QuerySub) decode(d *decoder) {
 func (m *QuerySub) appendTo(dst []byte) []byte {
 	n := 3
 	n += one(len(m.Fields) > 0)
+	n += one(m.Positions)
+	n += one(m.Since != "")
 	dst = value.AppendMap(dst, n)
 	dst = append(dst, "\xa7queryId"...)
 	dst = value.AppendStr(dst, m.QueryID)
@@ -83,6 +103,14 @@ func (m *QuerySub) appendTo(dst []byte) []byte {
 		for i := range m.Fields {
 			dst = value.AppendStr(dst, m.Fields[i])
 		}
+	}
+	if m.Positions {
+		dst = append(dst, "\xa9positions"...)
+		dst = value.AppendBool(dst, m.Positions)
+	}
+	if m.Since != "" {
+		dst = append(dst, "\xa5since"...)
+		dst = value.AppendStr(dst, m.Since)
 	}
 	return dst
 }
@@ -163,6 +191,15 @@ func (m *Query) decode(d *decoder) {
 					}
 				}
 			}
+		case "totalCount":
+			if seen&0x80 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x80
+			if !d.Nil() {
+				m.TotalCount = d.Bool()
+			}
 		default:
 			d.Skip()
 		}
@@ -182,6 +219,7 @@ func (m *Query) appendTo(dst []byte) []byte {
 	n += one(m.Cursor != "")
 	n += one(len(m.GroupBy) > 0)
 	n += one(len(m.Aggregations) > 0)
+	n += one(m.TotalCount)
 	dst = value.AppendMap(dst, n)
 	if !absent(m.Where) {
 		dst = append(dst, "\xa5where"...)
@@ -216,6 +254,10 @@ func (m *Query) appendTo(dst []byte) []byte {
 		for i := range m.Aggregations {
 			dst = m.Aggregations[i].appendTo(dst)
 		}
+	}
+	if m.TotalCount {
+		dst = append(dst, "\xaatotalCount"...)
+		dst = value.AppendBool(dst, m.TotalCount)
 	}
 	return dst
 }
@@ -398,6 +440,34 @@ func (m *QueryResp) decode(d *decoder) {
 			if !d.Nil() {
 				m.Code = d.str(d.lim.NameBytes)
 			}
+		case "totalCount":
+			if seen&0x100 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x100
+			if !d.Nil() {
+				m.TotalCount.Set = true
+				m.TotalCount.Value = d.int()
+			}
+		case "position":
+			if seen&0x200 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x200
+			if !d.Nil() {
+				m.Position = d.str(d.lim.TextBytes)
+			}
+		case "resumed":
+			if seen&0x400 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x400
+			if !d.Nil() {
+				m.Resumed = d.Bool()
+			}
 		default:
 			d.Skip()
 		}
@@ -419,6 +489,9 @@ func (m *QueryResp) appendTo(dst []byte) []byte {
 	n += one(m.MerkleRootHash != 0)
 	n += one(m.Error != "")
 	n += one(m.Code != "")
+	n += one(m.TotalCount.Set)
+	n += one(m.Position != "")
+	n += one(m.Resumed)
 	dst = value.AppendMap(dst, n)
 	dst = append(dst, "\xa7queryId"...)
 	dst = value.AppendStr(dst, m.QueryID)
@@ -450,6 +523,18 @@ func (m *QueryResp) appendTo(dst []byte) []byte {
 	if m.Code != "" {
 		dst = append(dst, "\xa4code"...)
 		dst = value.AppendStr(dst, m.Code)
+	}
+	if m.TotalCount.Set {
+		dst = append(dst, "\xaatotalCount"...)
+		dst = value.AppendInt(dst, m.TotalCount.Value)
+	}
+	if m.Position != "" {
+		dst = append(dst, "\xa8position"...)
+		dst = value.AppendStr(dst, m.Position)
+	}
+	if m.Resumed {
+		dst = append(dst, "\xa7resumed"...)
+		dst = value.AppendBool(dst, m.Resumed)
 	}
 	return dst
 }
@@ -538,6 +623,15 @@ func (m *QueryUpdate) decode(d *decoder) {
 			}
 			seen |= 0x8
 			m.Value = d.Raw()
+		case "position":
+			if seen&0x10 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x10
+			if !d.Nil() {
+				m.Position = d.str(d.lim.TextBytes)
+			}
 		default:
 			d.Skip()
 		}
@@ -552,7 +646,10 @@ func (m *QueryUpdate) decode(d *decoder) {
 }
 
 func (m *QueryUpdate) appendTo(dst []byte) []byte {
-	dst = append(dst, "\x84\xa7queryId"...)
+	n := 4
+	n += one(m.Position != "")
+	dst = value.AppendMap(dst, n)
+	dst = append(dst, "\xa7queryId"...)
 	dst = value.AppendStr(dst, m.QueryID)
 	dst = append(dst, "\xa3key"...)
 	dst = value.AppendStr(dst, m.Key)
@@ -560,6 +657,61 @@ func (m *QueryUpdate) appendTo(dst []byte) []byte {
 	dst = appendRaw(dst, m.Value)
 	dst = append(dst, "\xaachangeType"...)
 	dst = value.AppendStr(dst, string(m.ChangeType))
+	if m.Position != "" {
+		dst = append(dst, "\xa8position"...)
+		dst = value.AppendStr(dst, m.Position)
+	}
+	return dst
+}
+
+// Type returns TypeQueryTotal.
+func (m *QueryTotal) Type() Type { return TypeQueryTotal }
+
+// AppendTo appends the encoded message to dst.
+func (m *QueryTotal) AppendTo(dst []byte) []byte {
+	dst = append(dst, "\x82\xa4type\xabQUERY_TOTAL\xa7payload"...)
+	return m.appendTo(dst)
+}
+
+var fieldsOfQueryTotal = [...]string{"queryId", "totalCount"}
+
+func (m *QueryTotal) decode(d *decoder) {
+	var seen uint32
+	for range d.MapHeader() {
+		key := d.Str()
+		switch key {
+		case "queryId":
+			if seen&0x1 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x1
+			m.QueryID = d.str(d.lim.NameBytes)
+		case "totalCount":
+			if seen&0x2 != 0 {
+				d.again()
+				break
+			}
+			seen |= 0x2
+			m.TotalCount = d.int()
+		default:
+			d.Skip()
+		}
+		if d.Err() != nil {
+			d.at(key)
+			return
+		}
+	}
+	if miss := 0x3 &^ seen; miss != 0 && d.Err() == nil {
+		d.missing(fieldsOfQueryTotal[bits.TrailingZeros32(miss)])
+	}
+}
+
+func (m *QueryTotal) appendTo(dst []byte) []byte {
+	dst = append(dst, "\x82\xa7queryId"...)
+	dst = value.AppendStr(dst, m.QueryID)
+	dst = append(dst, "\xaatotalCount"...)
+	dst = value.AppendInt(dst, m.TotalCount)
 	return dst
 }
 

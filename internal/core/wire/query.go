@@ -11,6 +11,13 @@ type QuerySub struct {
 	MapName string   `wire:"mapName"`
 	Query   Query    `wire:"query"`
 	Fields  []string `wire:"fields,omitempty"` // projection; none means all fields
+
+	// Positions asks for a position with the answer and every update, and says
+	// that the client knows what resumed means. Since is the last one that it was
+	// sent for the same query: what it has missed is sent, if that is still
+	// known.
+	Positions bool   `wire:"positions,omitempty"`
+	Since     string `wire:"since,omitempty,text"`
 }
 
 // Query selects, orders and groups records of a map.
@@ -22,6 +29,7 @@ type Query struct {
 	Cursor       string        `wire:"cursor,omitempty,text"` // opaque, from nextCursor
 	GroupBy      []string      `wire:"groupBy,omitempty"`
 	Aggregations []Aggregation `wire:"aggregations,omitempty"`
+	TotalCount   bool          `wire:"totalCount,omitempty"` // asks for totalCount, and QUERY_TOTAL when it changes
 }
 
 // Aggregation is one aggregate of each group.
@@ -62,6 +70,14 @@ type QueryResp struct {
 	MerkleRootHash uint32       `wire:"merkleRootHash,omitempty"`
 	Error          string       `wire:"error,omitempty,text"`
 	Code           string       `wire:"code,omitempty"` // the name of a code
+	TotalCount     Opt[int64]   `wire:"totalCount"`     // all rows that match, whatever limit and cursor
+
+	// Position is where the result stands, if positions were asked for. Resumed
+	// says that the rows which the client held at since stay, and updates with
+	// what it has missed follow; results is empty then. Those updates may have a
+	// row that is there enter, and a row that is not there leave.
+	Position string `wire:"position,omitempty,text"`
+	Resumed  bool   `wire:"resumed,omitempty"`
 }
 
 // QueryRow is one row of a result.
@@ -90,6 +106,16 @@ type QueryUpdate struct {
 	Key        string     `wire:"key,key"`
 	Value      value.Raw  `wire:"value"`
 	ChangeType ChangeType `wire:"changeType"`
+	Position   string     `wire:"position,omitempty,text"` // where the result stands, if positions were asked for
+}
+
+// QueryTotal says that the number of rows that match has changed, for a
+// subscription that asked for totalCount.
+//
+//wire:message QUERY_TOTAL payload s2c
+type QueryTotal struct {
+	QueryID    string `wire:"queryId"`
+	TotalCount int64  `wire:"totalCount"`
 }
 
 // ChangeType says how a row of a live result changed.

@@ -68,6 +68,7 @@ const (
 	TypeQueryUnsub                                 // QUERY_UNSUB
 	TypeQueryResp                                  // QUERY_RESP
 	TypeQueryUpdate                                // QUERY_UPDATE
+	TypeQueryTotal                                 // QUERY_TOTAL
 	TypeQuerySyncInit                              // QUERY_SYNC_INIT
 	TypeHybridQuerySubscribe                       // HYBRID_QUERY_SUBSCRIBE
 	TypeHybridQueryUnsubscribe                     // HYBRID_QUERY_UNSUBSCRIBE
@@ -100,7 +101,7 @@ const (
 )
 
 // schemaFingerprint is that of the structs from which this was generated.
-const schemaFingerprint = "cba5a1def21c930d"
+const schemaFingerprint = "999e78ea8e95416d"
 
 var typeInfos = [...]typeInfo{
 	TypeAuthRequired:               {"AUTH_REQUIRED", ServerToClient},
@@ -167,6 +168,7 @@ var typeInfos = [...]typeInfo{
 	TypeQueryUnsub:                 {"QUERY_UNSUB", ClientToServer},
 	TypeQueryResp:                  {"QUERY_RESP", ServerToClient},
 	TypeQueryUpdate:                {"QUERY_UPDATE", ServerToClient},
+	TypeQueryTotal:                 {"QUERY_TOTAL", ServerToClient},
 	TypeQuerySyncInit:              {"QUERY_SYNC_INIT", ClientToServer},
 	TypeHybridQuerySubscribe:       {"HYBRID_QUERY_SUBSCRIBE", ClientToServer},
 	TypeHybridQueryUnsubscribe:     {"HYBRID_QUERY_UNSUBSCRIBE", ClientToServer},
@@ -329,6 +331,8 @@ func typeByName(name string) Type {
 		return TypeQueryResp
 	case "QUERY_UPDATE":
 		return TypeQueryUpdate
+	case "QUERY_TOTAL":
+		return TypeQueryTotal
 	case "QUERY_SYNC_INIT":
 		return TypeQuerySyncInit
 	case "HYBRID_QUERY_SUBSCRIBE":
@@ -522,6 +526,8 @@ func newMessage(t Type) Message {
 		return new(QueryResp)
 	case TypeQueryUpdate:
 		return new(QueryUpdate)
+	case TypeQueryTotal:
+		return new(QueryTotal)
 	case TypeQuerySyncInit:
 		return new(QuerySyncInit)
 	case TypeHybridQuerySubscribe:
@@ -1024,6 +1030,14 @@ func decodeMessage(d *decoder, t Type) Message {
 		return m
 	case TypeQueryUpdate:
 		m := new(QueryUpdate)
+		behind, ok := d.payload(false)
+		if ok {
+			m.decode(d)
+		}
+		d.finish(behind)
+		return m
+	case TypeQueryTotal:
+		m := new(QueryTotal)
 		behind, ok := d.payload(false)
 		if ok {
 			m.decode(d)

@@ -307,3 +307,20 @@ func NewGather(n int, done func(err error)) *Gather {
 
 // Done counts one answer.
 func (g *Gather) Done(err error) { g.g.release(err) }
+
+// Fence puts v into an inbox in the place where one lane stands: behind all
+// operations that were submitted before. A lane that cannot answer puts it there
+// all the same; what it could not carry out will not be seen in the inbox.
+func (e *Engine) Fence(n int, v any, to *feed.Inbox) { e.submit(n, &fence{v: v, to: to}) }
+
+type fence struct {
+	read
+	v  any
+	to *feed.Inbox
+}
+
+// Step implements lane.Task.
+func (f *fence) Step(*lane.View) {}
+
+// Release implements lane.Task.
+func (f *fence) Release(error) { f.to.Mark(f.v) }

@@ -216,7 +216,9 @@ func (r *Replica) add(now Time, m *Map, t *record.Table, op *Op, fx *Effects) Re
 	if prev.Tag != "" {
 		before = r.orDelta(prev)
 	}
-	fx.Log = append(fx.Log, r.record(now, m, op, before, r.orDelta(rec)))
+	c := r.record(now, m, op, before, r.orDelta(rec))
+	r.whole(m, &c, state, next)
+	fx.Log = append(fx.Log, c)
 	e = r.put(m, t, op, e, known, next, now)
 	r.shared.ends.add(m.end(op.TS.Millis, op.TTL, e.Arrival()), slot{m.number, op.Hash})
 	m.touch(t, e)
@@ -255,11 +257,20 @@ func (r *Replica) drop(now Time, m *Map, t *record.Table, op *Op, fx *Effects) R
 		return Result{Status: Refused, Err: err}
 	}
 	r.delta = delta
-	fx.Log = append(fx.Log, r.record(now, m, op, before, stringOf(delta)))
+	c := r.record(now, m, op, before, stringOf(delta))
+	r.whole(m, &c, state, next)
+	fx.Log = append(fx.Log, c)
 	e = r.put(m, t, op, e, known, next, now)
 	r.scheduleDeath(m, op.Hash, op.Tag, now.Arrival.Millis)
 	m.touch(t, e)
 	return Result{Status: Applied}
+}
+
+// whole adds the whole states of a set to its change, for those who watch.
+func (r *Replica) whole(m *Map, c *change.Record, before string, after []byte) {
+	if r.shared.Kinds.isWatched(m.Name) {
+		c.WholeBefore, c.Whole = strings.Clone(before), string(after)
+	}
 }
 
 // orDelta is the state of a set that holds nothing but rec.

@@ -34,8 +34,9 @@ func Reserved(name string) bool {
 // Kinds remembers which kind of data each map of the node holds. It is shared
 // by all lanes and safe for concurrent use. The zero Kinds knows no map.
 type Kinds struct {
-	mu    sync.RWMutex
-	kinds map[string]change.Kind
+	mu      sync.RWMutex
+	kinds   map[string]change.Kind
+	watched map[string]int
 }
 
 // Fix gives the map its kind if it has none, and reports the kind it has.
@@ -57,6 +58,32 @@ func (k *Kinds) Of(name string) change.Kind {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.kinds[name]
+}
+
+// Watch has the changes of an observed-remove map carry the whole states of
+// their keys (change.Record.Whole), until Unwatch was called as often.
+func (k *Kinds) Watch(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.watched == nil {
+		k.watched = map[string]int{}
+	}
+	k.watched[strings.Clone(name)]++
+}
+
+// Unwatch takes back one Watch.
+func (k *Kinds) Unwatch(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.watched[name]--; k.watched[name] == 0 {
+		delete(k.watched, name)
+	}
+}
+
+func (k *Kinds) isWatched(name string) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.watched[name] > 0
 }
 
 // Shared is what the replicas of one lane have in common. It belongs to the

@@ -728,6 +728,8 @@ export interface Query {
   readonly cursor?: string;
   readonly groupBy?: readonly string[];
   readonly aggregations?: readonly Aggregation[];
+  /** asks for totalCount, and QUERY_TOTAL when it changes */
+  readonly totalCount?: boolean;
 }
 
 /** QuerySub subscribes to a query, replacing a subscription of the same id. It is always answered by one QUERY_RESP. */
@@ -739,6 +741,9 @@ export interface QuerySub {
     readonly query: Query;
     /** projection; none means all fields */
     readonly fields?: readonly string[];
+    /** Positions asks for a position with the answer and every update, and says that the client knows what resumed means. Since is the last one that it was sent for the same query: what it has missed is sent, if that is still known. */
+    readonly positions?: boolean;
+    readonly since?: string;
   };
 }
 
@@ -772,6 +777,11 @@ export interface QueryResp {
     readonly error?: string;
     /** the name of a code */
     readonly code?: string;
+    /** all rows that match, whatever limit and cursor */
+    readonly totalCount?: number;
+    /** Position is where the result stands, if positions were asked for. Resumed says that the rows which the client held at since stay, and updates with what it has missed follow; results is empty then. Those updates may have a row that is there enter, and a row that is not there leave. */
+    readonly position?: string;
+    readonly resumed?: boolean;
   };
 }
 
@@ -783,6 +793,17 @@ export interface QueryUpdate {
     readonly key: string;
     readonly value: Value;
     readonly changeType: ChangeType;
+    /** where the result stands, if positions were asked for */
+    readonly position?: string;
+  };
+}
+
+/** QueryTotal says that the number of rows that match has changed, for a subscription that asked for totalCount. */
+export interface QueryTotal {
+  readonly type: 'QUERY_TOTAL';
+  readonly payload: {
+    readonly queryId: string;
+    readonly totalCount: number;
   };
 }
 
@@ -1212,6 +1233,7 @@ export type ServerMessage =
   | PartitionMapDelta
   | Pong
   | QueryResp
+  | QueryTotal
   | QueryUpdate
   | RegisterResolverResponse
   | SQLQueryResp
