@@ -44,3 +44,30 @@ const (
 	// NoHorizon forgets deletions without refusing what is older (law 6).
 	NoHorizon = false
 )
+
+// Mistakes of live queries.
+const (
+	// QueryForgetsBefore looks only at what a record becomes to find the
+	// standing queries that a change affects.
+	QueryForgetsBefore = false
+
+	// QueryWindowShrinks does not fill a window that ran short.
+	QueryWindowShrinks = false
+
+	// QueryGroupsOnlyGrow takes no record out of its group.
+	QueryGroupsOnlyGrow = false
+
+	// QueryScanIsAlone leaves out the changes of keys that a pass has seen.
+	QueryScanIsAlone = false
+
+	// QueryResumesLate forgets the first of the changes that a client has
+	// missed.
+	QueryResumesLate = false
+
+	// QuerySkipsFence answers from what is kept without waiting for the
+	// session's own writes.
+	QuerySkipsFence = false
+
+	// QueryCountsShown counts only the rows that are shown.
+	QueryCountsShown = false
+)

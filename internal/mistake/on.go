@@ -22,3 +22,14 @@ var (
 	ReclaimUnconfirmed = name == "reclaim-unconfirmed"
 	NoHorizon          = name == "no-horizon"
 )
+
+// Mistakes of live queries.
+var (
+	QueryForgetsBefore  = name == "query-forgets-before"
+	QueryWindowShrinks  = name == "query-window-shrinks"
+	QueryGroupsOnlyGrow = name == "query-groups-only-grow"
+	QueryScanIsAlone    = name == "query-scan-is-alone"
+	QueryResumesLate    = name == "query-resumes-late"
+	QuerySkipsFence     = name == "query-skips-fence"
+	QueryCountsShown    = name == "query-counts-shown"
+)

@@ -37,6 +37,10 @@ type Outbox interface {
 	// does nothing. It may be called from any goroutine.
 	Send(f Frame)
 
+	// Behind reports whether so much waits to be sent that what can be told later
+	// should be. It may be called from any goroutine.
+	Behind() bool
+
 	// Close ends the session after what was queued has been sent.
 	Close(why *CloseError)
 }

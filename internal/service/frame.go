@@ -1,9 +1,8 @@
 package service
 
 // Frame is one outgoing message. Head followed by Body are the bytes of one
-// MessagePack document and travel as one WebSocket message. Body may be shared
-// with other sessions and is never modified; Head belongs to this frame alone.
-// Either may be empty.
+// MessagePack document and travel as one WebSocket message. Both may be shared with
+// other frames and are never modified. Either may be empty.
 type Frame struct {
 	Head, Body []byte
 }

@@ -25,6 +25,8 @@ func (o *outbox) Send(f service.Frame) {
 	o.sent = append(o.sent, string(f.Head)+string(f.Body))
 }
 
+func (o *outbox) Behind() bool { return false }
+
 func (o *outbox) Close(why *service.CloseError) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

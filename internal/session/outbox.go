@@ -2,6 +2,7 @@ package session
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,6 +15,10 @@ type outbox struct {
 	limit  int
 	notify func()
 	slow   prometheus.Counter
+
+	// behind is set while more than a quarter of limit waits, and from then on
+	// until less than a sixteenth does.
+	behind atomic.Bool
 
 	mu     sync.Mutex
 	frames []service.Frame
@@ -41,13 +46,18 @@ func (o *outbox) Send(f service.Frame) {
 		return
 	}
 	o.frames = append(o.frames, f)
-	o.bytes += f.Len()
+	if o.bytes += f.Len(); o.bytes > o.limit/4 {
+		o.behind.Store(true)
+	}
 	first := len(o.frames) == 1
 	o.mu.Unlock()
 	if first {
 		o.notify()
 	}
 }
+
+// Behind implements service.Outbox.
+func (o *outbox) Behind() bool { return o.behind.Load() }
 
 // Close implements service.Outbox. The first reason counts.
 func (o *outbox) Close(why *service.CloseError) {
@@ -76,7 +86,9 @@ func (o *outbox) take(dst []service.Frame, maxBytes int) ([]service.Frame, *serv
 	rest := copy(o.frames, o.frames[n:])
 	clear(o.frames[rest:])
 	o.frames = o.frames[:rest]
-	o.bytes -= size
+	if o.bytes -= size; o.bytes < o.limit/16 && o.behind.Load() {
+		o.behind.Store(false)
+	}
 	if rest == 0 && cap(o.frames) > 64 {
 		o.frames = nil // an idle connection holds no memory
 	}

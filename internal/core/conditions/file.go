@@ -101,8 +101,8 @@ func leafSpots(n *predicate.Node) ([]spot, bool) {
 	if n.ValueRef != "" || n.Op == predicate.OpIsNotNull {
 		return nil, false
 	}
-	if k := n.Value.Kind(); k == value.KindNil || k == value.KindInvalid {
-		return nil, true // a comparison with nil never holds
+	if k := n.Value.Kind(); (k == value.KindNil || k == value.KindInvalid) && n.Op != predicate.OpNeq {
+		return nil, true // no other comparison with nil holds
 	}
 	one := func(s spot) ([]spot, bool) {
 		s.attribute = n.Attribute

@@ -23,7 +23,7 @@ var attributes = []string{"a", "b", "a.b", "c", "_key"}
 func drawValue(t *rapid.T) value.Raw {
 	return valuetest.Encode(t, rapid.OneOf(
 		rapid.Int64Range(0, 6).AsAny(), rapid.SampledFrom([]string{"", "a", "ab", "abc", "b", "k1"}).AsAny(), rapid.Float64Range(0, 6).AsAny(),
-		rapid.Bool().AsAny(), valuetest.Any(1),
+		rapid.Bool().AsAny(), rapid.Just[any](nil), valuetest.Any(1),
 	).Draw(t, "value"))
 }
 

@@ -65,7 +65,7 @@ func (w *canonical) admits(name string) bool {
 func (w *canonical) value(dst []byte) []byte {
 	switch w.r.Kind() {
 	case KindStr:
-		return appendQuoted(dst, w.r.Str())
+		return AppendQuoted(dst, w.r.Str())
 	case KindArray:
 		return w.array(dst)
 	case KindMap:
@@ -108,7 +108,7 @@ func (w *canonical) object(dst []byte) []byte {
 			continue
 		}
 		from := len(dst)
-		dst = append(appendQuoted(dst, name), ':')
+		dst = append(AppendQuoted(dst, name), ':')
 		dst = append(w.value(dst), ',')
 		w.sorter.pairs = append(w.sorter.pairs, pair{name, from, len(dst)})
 	}
@@ -126,7 +126,7 @@ func (w *canonical) binary(dst []byte) []byte {
 		if i >= len(data) || !w.admits(view(name)) {
 			continue
 		}
-		dst = append(appendQuoted(dst, view(name)), ':')
+		dst = append(AppendQuoted(dst, view(name)), ':')
 		dst = append(intNumber(int64(data[i])).appendText(dst), ',')
 	}
 	return closeObject(dst)
@@ -153,9 +153,9 @@ func closeObject(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendQuoted appends s as a JSON string: only quotes, backslashes and control
+// AppendQuoted appends s as a JSON string, as JSON.stringify writes it: only quotes, backslashes and control
 // characters below U+0020 are escaped.
-func appendQuoted(dst []byte, s string) []byte {
+func AppendQuoted(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	from := 0

@@ -190,36 +190,44 @@ func TestAWriterHearsWhatItHasToKnow(t *testing.T) {
 	hears("of its own write after another's", "PUT a")
 	write(p, "c", 0)
 	hears("of its own write of another key")
-	h.world.Clock.Advance(3 * recentMillis * time.Millisecond)
+	h.world.Clock.Advance(3 * echoMillis * time.Millisecond)
 	write(p, "a", 0)
 	hears("of its own write long after")
 }
 
-// TestRecentKeys: a key is remembered for the time that it is said to be, and not
-// for ever, and the memory is bounded.
-func TestRecentKeys(t *testing.T) {
-	var r recent
+// TestEchoes: whose events of a key were sent is remembered for the time that it
+// is said to be, and not for ever, and the memory is bounded.
+func TestEchoes(t *testing.T) {
+	var e echoes
 	now := int64(1_000_000)
-	r.add(1, now)
-	for _, later := range []int64{0, 1, recentMillis - 1, recentMillis} {
-		if !r.has(1, now+later) {
-			t.Errorf("forgotten after %d ms", later)
+	e.add(1, 7, now)
+	for _, later := range []int64{0, 1, echoMillis - 1, echoMillis} {
+		if !e.others(1, 8, now+later) || e.others(1, 7, now+later) {
+			t.Errorf("after %d ms: of another %t, of its own %t", later, e.others(1, 8, now+later), e.others(1, 7, now+later))
 		}
 	}
-	if r.has(2, now) {
+	if e.others(2, 7, now) {
 		t.Error("a key is remembered that never was")
 	}
-	if r.has(1, now+3*recentMillis) {
+	if e.others(1, 8, now+3*echoMillis) {
 		t.Error("remembered for ever")
 	}
-	now += 10 * recentMillis
-	for key := range uint64(3 * recentKeys) {
-		r.add(key, now)
+	now += 10 * echoMillis
+	e.add(1, 7, now)
+	e.add(1, 8, now)
+	e.add(1, 8, now)
+	for _, session := range []uint64{7, 8, 9} {
+		if !e.others(1, session, now) {
+			t.Errorf("session %d does not hear of the others", session)
+		}
 	}
-	if len(r.now.keys) > recentKeys || !r.has(99_999_999, now) {
-		t.Errorf("%d keys are remembered; beyond the bound every key counts as recent: %t", len(r.now.keys), r.has(99_999_999, now))
+	for key := range uint64(3 * echoKeys) {
+		e.add(key, 7, now)
 	}
-	if r.has(1, now+2*recentMillis) {
+	if len(e.now.keys) > echoKeys || !e.others(99_999_999, 7, now) {
+		t.Errorf("%d keys are remembered; beyond the bound every key counts: %t", len(e.now.keys), e.others(99_999_999, 7, now))
+	}
+	if e.others(5, 7, now+2*echoMillis) {
 		t.Error("the bound is remembered for ever")
 	}
 }

@@ -1,213 +1,270 @@
 package query
 
 import (
-	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/topgunbuild/topgun-go/internal/core/policy"
-	"github.com/topgunbuild/topgun-go/internal/core/predicate"
+	"github.com/topgunbuild/topgun-go/internal/core/ordered"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
-// maxGrouped is the most records that a grouped query may select: its groups are
-// computed from all of them at once.
-const maxGrouped = 1 << 20
+// maxGroups is the most groups of a query. Every one is kept, with its sums.
+const maxGroups = 1 << 16
 
-// grouping is the part of a plan that makes groups of rows. Its result is
-// answered once; the protocol defines no live updates for it (02 §6).
-type grouping struct {
-	by         []named
-	aggregates []aggregate
-	limit      int
+var errManyGroups = &service.Error{
+	Code: wire.CodeTooLarge,
+	Text: fmt.Sprintf("the query has more than %d groups; narrow it or group by less", maxGroups),
 }
 
-type named struct {
-	name string
-	path value.Path
+// grouping is the part of a plan that makes groups of records.
+type grouping struct {
+	by         []attribute
+	aggregates []aggregate
+	over       []attribute // what aggregates look at, each once
+	summed     []bool      // of over: there is a sum or an average
+	sorted     []bool      // of over: there is a least or a greatest
 }
 
 type aggregate struct {
-	fn    wire.AggregateFunc
-	field named
+	fn   wire.AggregateFunc
+	name string // of its field in the group's value
+	over int
 }
 
-// groupPlan makes the plan of a query with groupBy or aggregations.
-func groupPlan(p *plan, m *wire.QuerySub, who policy.Principal) (*plan, error) {
-	q := &m.Query
-	g := &grouping{limit: p.limit}
-	if q.Limit.Set && q.Limit.Value >= 0 && q.Limit.Value <= int64(p.limit) {
-		g.limit = int(q.Limit.Value)
+// newGrouping is nil for a query without groups.
+func newGrouping(q *wire.Query) (*grouping, error) {
+	if len(q.GroupBy) == 0 && len(q.Aggregations) == 0 {
+		return nil, nil
 	}
-	node, err := parseFilter(q, who)
-	if err != nil {
-		return nil, err
-	}
-	if p.match, err = predicate.Compile(node, predicate.Env{}); err != nil {
-		return nil, invalid(err)
-	}
+	g := &grouping{}
 	for _, f := range q.GroupBy {
-		g.by = append(g.by, newNamed(f))
+		g.by = append(g.by, newAttribute(strings.Clone(f)))
 	}
 	for i, a := range q.Aggregations {
-		if a.Field == "" && a.Func != wire.AggregateCount {
-			return nil, invalid(fmt.Errorf("aggregations[%d]: %s needs a field", i, a.Func))
+		if a.Func == wire.AggregateCount {
+			continue // every group has it
 		}
-		g.aggregates = append(g.aggregates, aggregate{a.Func, newNamed(a.Field)})
+		if a.Field == "" {
+			return nil, invalid(fmt.Errorf("aggregations[%d].field: %s needs a field", i, a.Func))
+		}
+		name := "__" + string(a.Func) + "_" + a.Field
+		if slices.ContainsFunc(g.aggregates, func(have aggregate) bool { return have.name == name }) {
+			continue
+		}
+		at := slices.IndexFunc(g.over, func(have attribute) bool { return have.name == a.Field })
+		if at < 0 {
+			at = len(g.over)
+			g.over = append(g.over, newAttribute(strings.Clone(a.Field)))
+			g.summed, g.sorted = append(g.summed, false), append(g.sorted, false)
+		}
+		sums := a.Func == wire.AggregateSum || a.Func == wire.AggregateAvg
+		g.summed[at], g.sorted[at] = g.summed[at] || sums, g.sorted[at] || !sums
+		g.aggregates = append(g.aggregates, aggregate{a.Func, name, at})
 	}
-	p.groups, p.limit = g, maxGrouped
-	// Grouped queries are answered one by one and never shared.
-	p.base = fmt.Sprintf("%p", g)
-	p.same = p.base
-	return p, nil
+	return g, nil
 }
 
-func newNamed(field string) named {
-	field = strings.Clone(field)
-	return named{field, value.ParsePath(field)}
+// text is different for different groupings, and empty for none.
+func (g *grouping) text() string {
+	if g == nil {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("|by")
+	for _, a := range g.by {
+		fmt.Fprintf(&b, "%q", a.name)
+	}
+	for _, a := range g.aggregates {
+		fmt.Fprintf(&b, ",%q", a.name)
+	}
+	return b.String()
 }
 
-// rows groups the rows of a window. A group's key is the text of the values it
-// is grouped by, in another form where two groups would read alike; its value
-// holds them, __key, __count, and the aggregates.
-func (g *grouping) rows(w *window) ([]wire.QueryRow, error) {
-	if w.more() {
-		return nil, &service.Error{
-			Code: wire.CodeTooLarge, Text: fmt.Sprintf("the query selects more than %d records; narrow it", maxGrouped),
-		}
-	}
-	groups := map[string]*group{}
-	called := map[string]int{} // groups by key
-	var order []*group
-	for _, r := range w.rows {
-		gr := g.of(r)
-		if have := groups[gr.id]; have != nil {
-			gr = have
-		} else {
-			groups[gr.id] = gr
-			called[gr.key]++
-			order = append(order, gr)
-		}
-		gr.add(g, r)
-	}
-	for _, gr := range order {
-		if called[gr.key] > 1 {
-			gr.key = gr.id // 1 and "1" read alike
-		}
-	}
-	slices.SortFunc(order, func(a, b *group) int { return strings.Compare(a.key, b.key) })
-	var out []wire.QueryRow
-	for _, gr := range order[:min(len(order), g.limit)] {
-		out = append(out, wire.QueryRow{Key: gr.key, Value: gr.encode(g)})
-	}
-	return out, nil
+// groupSet is the groups of a set of records that grows and shrinks.
+type groupSet struct {
+	*grouping
+	groups map[string]*group // by id
+	full   bool              // there were too many; the groups are not to be used
 }
 
-// of is the group that a row belongs to, as yet without rows.
-func (g *grouping) of(r *row) *group {
-	gr := &group{sums: make([]accumulator, len(g.aggregates))}
-	var key []byte
-	all := value.AppendArray(nil, len(g.by))
-	for i, f := range g.by {
-		v, _ := value.Lookup(r.value, f.path)
-		if len(v) == 0 {
-			v = value.AppendNil(nil)
-		}
-		gr.by = append(gr.by, v)
-		all = append(all, v...)
-		if i > 0 {
-			key = append(key, '|')
-		}
-		key = value.AppendCanonical(key, v)
+// group is all records that agree in what is grouped by.
+type group struct {
+	id    string // the values, in their normal form
+	key   string // the same, as people write it
+	count int64
+	sums  []value.Sum              // by place in over
+	bags  []*ordered.Tree[counted] // the same
+}
+
+// counted is a value in its normal form, and how many records have it.
+type counted struct {
+	value value.Raw
+	count int64
+}
+
+func newGroupSet(g *grouping) *groupSet { return &groupSet{grouping: g, groups: map[string]*group{}} }
+
+// put adds a record, or takes out one that was added, and returns its group,
+// which may be empty then.
+func (s *groupSet) put(key string, doc value.Raw, sign int64) *group {
+	id := make([]byte, 0, 64)
+	for _, a := range s.by {
+		id = value.AppendNormal(id, a.of(key, doc))
 	}
-	gr.key, gr.id = string(key), string(value.AppendCanonical(nil, all))
+	gr := s.groups[string(id)]
+	if gr == nil {
+		if gr = s.open(string(id)); gr == nil {
+			return nil
+		}
+	}
+	if sign < 0 && mistake.QueryGroupsOnlyGrow {
+		return gr
+	}
+	gr.count += sign
+	for i, a := range s.over {
+		v := a.of(key, doc)
+		if k := v.Kind(); k == value.KindInvalid || k == value.KindNil {
+			continue
+		}
+		if s.summed[i] {
+			if sign > 0 {
+				gr.sums[i].Add(v)
+			} else {
+				gr.sums[i].Remove(v)
+			}
+		}
+		if s.sorted[i] {
+			bag := gr.bags[i]
+			in := bag.Put(counted{value: value.AppendNormal(nil, v)})
+			if in.count += sign; in.count == 0 {
+				bag.Remove(in)
+			}
+		}
+	}
+	if gr.count == 0 {
+		delete(s.groups, gr.id)
+	}
 	return gr
 }
 
-// group is one group on its way.
-type group struct {
-	id    string // different for different values
-	key   string // the same, as people write it
-	by    []value.Raw
-	count int64
-	sums  []accumulator
-}
-
-// accumulator is one aggregate of one group. Sum and average are of numbers;
-// least and greatest are by the order of values.
-type accumulator struct {
-	numbers     int64
-	sum         float64
-	least, most value.Raw
-}
-
-func (gr *group) add(g *grouping, r *row) {
-	gr.count++
-	for i, a := range g.aggregates {
-		v, ok := value.Lookup(r.value, a.field.path)
-		if a.fn == wire.AggregateCount || !ok || v.Kind() == value.KindNil {
-			continue
-		}
-		s := &gr.sums[i]
-		if v.Kind().Number() {
-			rd := value.NewReader(v)
-			s.sum += rd.Float()
-			s.numbers++
-		}
-		if s.least == nil || value.Compare(v, s.least) < 0 {
-			s.least = v
-		}
-		if s.most == nil || value.Compare(v, s.most) > 0 {
-			s.most = v
+func (s *groupSet) open(id string) *group {
+	if len(s.groups) >= maxGroups {
+		s.full = true
+		return nil
+	}
+	gr := &group{id: id, key: s.key(id), sums: make([]value.Sum, len(s.over)), bags: make([]*ordered.Tree[counted], len(s.over))}
+	for i := range gr.bags {
+		if s.sorted[i] {
+			gr.bags[i] = &ordered.Tree[counted]{Compare: func(a, b *counted) int { return value.Compare(a.value, b.value) }}
 		}
 	}
+	s.groups[id] = gr
+	return gr
 }
 
-func (gr *group) encode(g *grouping) value.Raw {
-	n := 2 + len(g.by)
-	var body bytes.Buffer
-	put := func(name string, v value.Raw) {
-		body.Write(value.AppendStr(nil, name))
-		body.Write(v)
-	}
-	put("__key", value.AppendStr(nil, gr.key))
-	put("__count", value.AppendInt(nil, gr.count))
-	for i, f := range g.by {
-		put(f.name, gr.by[i])
-	}
-	for i, a := range g.aggregates {
-		if v := gr.sums[i].result(a.fn); v != nil {
-			put("__"+string(a.fn)+"_"+a.field.name, v)
-			n++
+// key writes the values of a group so that no two groups have the same.
+func (s *groupSet) key(id string) string {
+	var b []byte
+	r := value.NewReader([]byte(id))
+	for i := range s.by {
+		if i > 0 {
+			b = append(b, '|')
 		}
+		b = appendKey(b, r.Raw())
 	}
-	return append(value.AppendMap(nil, n), body.Bytes()...)
+	return string(b)
 }
 
-// result is the value of an aggregate, nil for a count, which every group has.
-func (s *accumulator) result(fn wire.AggregateFunc) value.Raw {
-	switch fn {
+// appendKey writes one value in its normal form. A string is written as it is
+// unless it could be taken for something else.
+func appendKey(dst []byte, v value.Raw) []byte {
+	switch k := v.Kind(); {
+	case k == value.KindStr:
+		r := value.NewReader(v)
+		s := r.Str()
+		if plain(s) {
+			return append(dst, s...)
+		}
+		return value.AppendQuoted(dst, s)
+	case k == value.KindInt: // JavaScript would round those beyond 2^53
+		if n, ok := v.Any().(uint64); ok {
+			return strconv.AppendUint(dst, n, 10)
+		}
+		r := value.NewReader(v)
+		return strconv.AppendInt(dst, r.Int(), 10)
+	case k == value.KindNil || k == value.KindBool || k == value.KindFloat:
+		return value.AppendCanonical(dst, v)
+	}
+	sum := sha256.Sum256(v)
+	return hex.AppendEncode(append(value.AppendCanonical(dst, v), '#'), sum[:8])
+}
+
+// plain reports whether a string is not mistaken for anything else.
+func plain(s string) bool {
+	if s == "" || strings.ContainsAny(s, "|") || strings.ContainsRune(`"[{`, rune(s[0])) {
+		return false
+	}
+	switch s {
+	case "null", "true", "false", "NaN", "Infinity", "-Infinity":
+		return false
+	}
+	if s[0] != '-' && (s[0] < '0' || s[0] > '9') {
+		return true
+	}
+	_, err := strconv.ParseFloat(s, 64)
+	return err != nil
+}
+
+// row is the row of a group, nil for an empty one or one that the plan leaves
+// out.
+func (s *groupSet) row(p *plan, gr *group) *row {
+	if gr.count == 0 {
+		return nil
+	}
+	v := s.value(gr)
+	return p.place(&row{key: gr.key, state: string(v), value: v}, v)
+}
+
+// value is the value of a group's row.
+func (s *groupSet) value(gr *group) value.Raw {
+	b := value.AppendMap(nil, 2+len(s.by)+len(s.aggregates))
+	b = value.AppendStr(value.AppendStr(b, "__key"), gr.key)
+	b = value.AppendInt(value.AppendStr(b, "__count"), gr.count)
+	r := value.NewReader([]byte(gr.id))
+	for _, a := range s.by {
+		b = append(value.AppendStr(b, a.name), r.Raw()...)
+	}
+	for _, a := range s.aggregates {
+		b = gr.appendAggregate(value.AppendStr(b, a.name), a)
+	}
+	return b
+}
+
+func (gr *group) appendAggregate(dst []byte, a aggregate) []byte {
+	sum, bag := &gr.sums[a.over], gr.bags[a.over]
+	switch a.fn {
 	case wire.AggregateSum:
-		return value.AppendNumber(nil, s.sum)
+		return value.AppendNumber(dst, sum.Float())
 	case wire.AggregateAvg:
-		if s.numbers == 0 {
-			return value.AppendNil(nil)
+		if sum.Count() == 0 {
+			return value.AppendNil(dst)
 		}
-		return value.AppendNumber(nil, s.sum/float64(s.numbers))
+		return value.AppendNumber(dst, sum.Float()/float64(sum.Count()))
 	case wire.AggregateMin:
-		return orNil(s.least)
+		if least := bag.Min(); least != nil {
+			return append(dst, least.value...)
+		}
 	case wire.AggregateMax:
-		return orNil(s.most)
+		if most := bag.Max(); most != nil {
+			return append(dst, most.value...)
+		}
 	}
-	return nil
-}
-
-func orNil(v value.Raw) value.Raw {
-	if v == nil {
-		return value.AppendNil(nil)
-	}
-	return v
+	return value.AppendNil(dst)
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,7 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
@@ -36,8 +40,11 @@ type harness struct {
 	peers   []*peer
 	millis  int64
 	nextID  uint64
-	updates int // QUERY_UPDATEs received
-	pages   int // queries with a cursor
+	asker   *asker
+	pool    []*wire.QuerySub // random queries, so few that peers share them
+	tags    [][2]string      // key and tag of what was added to sets
+	updates int              // QUERY_UPDATEs received
+	resumed int              // answers that send only what was missed
 }
 
 func newHarness(t *testing.T, name string, seed uint64, world gridtest.Options, opt Options) *harness {
@@ -45,6 +52,10 @@ func newHarness(t *testing.T, name string, seed uint64, world gridtest.Options, 
 	h := &harness{t: t, name: name, rng: rand.New(rand.NewPCG(seed, 5)), world: gridtest.Open(t, world)}
 	h.service = New(h.world.Engine, h.world.Feed, h.world.Clock, prometheus.NewRegistry(), opt)
 	h.world.Add(h.service)
+	h.asker = &asker{t, h.rng}
+	for range 12 {
+		h.pool = append(h.pool, h.asker.query())
+	}
 	return h
 }
 
@@ -58,48 +69,43 @@ type peer struct {
 	*servicetest.Caller
 
 	h       *harness
+	node    string
 	lives   map[string]*live
 	asked   int
 	follows bool
+	stalled bool // was slow at some time
 	replica table
 	heard   map[string]int // events, by key and timestamp
 }
 
 // live is one subscription as the client sees it.
 type live struct {
-	ask      question
 	message  *wire.QuerySub
 	answered int
 	rows     screen // values
 	cursor   string
 	more     bool
+	total    int64
+	position string
+	resumed  bool // rows may enter and leave that have done so already
 }
 
 func (h *harness) join() *peer {
 	h.nextID++
 	p := &peer{
-		Caller: servicetest.NewCaller(h.nextID, 1<<20), h: h, lives: map[string]*live{}, replica: table{}, heard: map[string]int{},
+		Caller: servicetest.NewCaller(h.nextID, 1<<20), h: h, node: fmt.Sprint("p", h.nextID),
+		lives: map[string]*live{}, replica: table{}, heard: map[string]int{},
 	}
 	h.peers = append(h.peers, p)
 	return p
 }
 
-// question is a query and its slow twin.
+// question is a query that a test asks in so many words.
 type question struct {
 	where map[string]any
-	keep  func(key string, v value.Raw) bool
 	sort  wire.Sort
 	limit wire.Opt[int64]
 	field []string
-}
-
-func nOf(v value.Raw) int64 {
-	n, ok := value.Lookup(v, value.ParsePath("n"))
-	if !ok {
-		return -1
-	}
-	r := value.NewReader(n)
-	return r.Int()
 }
 
 // questions are few, so that peers share them.
@@ -109,28 +115,42 @@ var questions = []question{
 	{limit: wire.Some(int64(3)), sort: wire.Sort{{Field: "n", Descending: true}}},
 	{limit: wire.Some(int64(7)), sort: wire.Sort{{Field: "n"}, {Field: "g", Descending: true}}},
 	{limit: wire.Some(int64(2)), sort: wire.Sort{{Field: "n"}}, field: []string{"g"}},
-	{
-		where: map[string]any{"g": int64(1)}, limit: wire.Some(int64(4)), sort: wire.Sort{{Field: "n"}},
-		keep: func(_ string, v value.Raw) bool {
-			g, _ := value.Lookup(v, value.ParsePath("g"))
-			return value.Equal(g, value.AppendInt(nil, 1))
-		},
-	},
-	{
-		where: map[string]any{"n": map[string]any{"$gte": int64(5)}}, field: []string{"n"},
-		keep: func(_ string, v value.Raw) bool { return nOf(v) >= 5 },
-	},
+	{where: map[string]any{"g": int64(1)}, limit: wire.Some(int64(4)), sort: wire.Sort{{Field: "n"}}},
+	{where: map[string]any{"n": map[string]any{"$gte": int64(5)}}, field: []string{"n"}},
 }
 
 func (h *harness) subscribe(p *peer, id string, ask question, cursor string) {
 	h.t.Helper()
-	m := &wire.QuerySub{QueryID: id, MapName: liveMap, Fields: ask.field}
+	m := &wire.QuerySub{MapName: liveMap, Fields: ask.field}
 	m.Query.Sort, m.Query.Limit, m.Query.Cursor = ask.sort, ask.limit, cursor
 	if ask.where != nil {
 		m.Query.Where = raw(h.t, ask.where)
 	}
-	p.lives[id] = &live{ask: ask, message: m, rows: screen{}}
-	h.handle(p, m)
+	h.ask(p, id, m)
+}
+
+// ask subscribes to a query under an id.
+func (h *harness) ask(p *peer, id string, query *wire.QuerySub) {
+	h.t.Helper()
+	m := *query
+	m.QueryID = id
+	p.lives[id] = &live{message: &m, rows: screen{}, total: -1}
+	h.handle(p, &m)
+}
+
+// again loses the connection of a peer and comes back: to what it has been told
+// positions of, with the last of them.
+func (h *harness) again(p *peer) {
+	h.t.Helper()
+	h.receive(p)
+	h.service.Leave(p.Caller.Caller)
+	h.nextID++
+	p.Caller, p.stalled = servicetest.NewCaller(h.nextID, 1<<20), false
+	for _, id := range slices.Sorted(maps.Keys(p.lives)) {
+		l := p.lives[id]
+		l.answered, l.message.Since = 0, l.position
+		h.handle(p, l.message)
+	}
 }
 
 func (h *harness) handle(p *peer, m wire.Message) {
@@ -154,18 +174,52 @@ func (h *harness) write(p *peer) {
 	for i := range ops {
 		h.millis++
 		key := fmt.Sprint("k", h.rng.IntN(liveKeys))
-		ts := gridtest.At(h.millis, fmt.Sprint("p", p.ID))
+		ts := gridtest.At(h.millis, p.node)
 		if h.rng.IntN(10) == 0 {
 			ts.Millis -= int64(h.rng.IntN(30)) // late, and perhaps too late
 		}
-		doc := raw(h.t, map[string]any{"n": int64(h.rng.IntN(10)), "g": int64(h.rng.IntN(2))})
-		if h.rng.IntN(3) == 0 {
-			doc = nil
+		switch h.rng.IntN(5) {
+		case 0:
+			ops[i] = h.tag(key, ts)
+		case 1:
+			state, err := crdt.AppendCounter(nil, map[string]float64{"x": float64(h.rng.IntN(50))}, map[string]float64{"y": float64(h.rng.IntN(20))})
+			if err != nil {
+				h.fail("%v", err)
+			}
+			ops[i] = records.Op{
+				Verb: change.Merge, Kind: change.KindCounter, Map: records.CounterMap, Key: key, Hash: hash.Key(key), Counter: crdt.CounterState(state),
+			}
+		default:
+			doc := h.asker.doc()
+			if h.rng.IntN(3) == 0 {
+				doc = nil
+			}
+			ops[i] = gridtest.Put(liveMap, key, doc, ts)
 		}
-		ops[i] = gridtest.Put(liveMap, key, doc, ts)
 		ops[i].Author = p.Author
 	}
 	h.world.Do(engine.Durable, ops...)
+}
+
+// tag adds to a set or removes from it.
+func (h *harness) tag(key string, ts hlc.Timestamp) records.Op {
+	if len(h.tags) > 0 && h.rng.IntN(2) == 0 {
+		at := h.rng.IntN(len(h.tags))
+		old := h.tags[at]
+		h.tags[at] = h.tags[len(h.tags)-1]
+		h.tags = h.tags[:len(h.tags)-1]
+		return gridtest.Drop(setMap, old[0], old[1])
+	}
+	op := gridtest.Add(setMap, key, raw(h.t, map[string]any{"v": h.asker.scalar()}), ts)
+	if h.rng.IntN(2) == 0 {
+		v, err := value.FromAny(h.asker.scalar())
+		if err != nil {
+			h.fail("%v", err)
+		}
+		op.Value = v
+	}
+	h.tags = append(h.tags, [2]string{key, op.Tag})
+	return op
 }
 
 // receive takes what has come and believes it.
@@ -178,13 +232,25 @@ func (h *harness) receive(p *peer) {
 			if l == nil {
 				continue // unsubscribed meanwhile
 			}
-			if l.answered++; l.answered > 1 {
+			if l.answered++; l.answered > 1 && !p.stalled {
 				h.fail("%s is answered twice", m.QueryID)
 			}
 			if m.Error != "" {
 				h.fail("%s is answered with %s", m.QueryID, m.Error)
 			}
-			l.cursor, l.more = m.NextCursor, m.HasMore
+			l.cursor, l.more, l.position = m.NextCursor, m.HasMore, m.Position
+			if m.TotalCount.Set {
+				l.total = m.TotalCount.Value
+			}
+			if (m.Position != "") != l.message.Positions || m.Resumed && l.message.Since == "" && !p.stalled {
+				h.fail("%s is answered %+v", m.QueryID, m)
+			}
+			if m.Resumed {
+				h.resumed++
+				l.resumed = true
+				continue
+			}
+			clear(l.rows)
 			for _, r := range m.Results {
 				l.rows[r.Key] = string(r.Value)
 			}
@@ -197,6 +263,14 @@ func (h *harness) receive(p *peer) {
 		case *wire.QueryUpdate:
 			h.updates++
 			h.update(p, m)
+		case *wire.QueryTotal:
+			l := p.lives[m.QueryID]
+			if l != nil && (!l.message.Query.TotalCount || l.answered == 0) {
+				h.fail("%s is told a total", m.QueryID)
+			}
+			if l != nil {
+				l.total = m.TotalCount
+			}
 		case *wire.ServerEvent:
 			h.event(p, m)
 		default:
@@ -215,17 +289,23 @@ func (h *harness) update(p *peer, m *wire.QueryUpdate) {
 	switch {
 	case l.answered == 0:
 		h.fail("%s is updated before it is answered", m.QueryID)
-	case (m.ChangeType == wire.ChangeEnter) == shown:
+	case (m.ChangeType == wire.ChangeEnter) == shown && !l.resumed:
 		h.fail("%s: %s of %s, shown %t", m.QueryID, m.ChangeType, m.Key, shown)
+	case (m.Position != "") != l.message.Positions:
+		h.fail("%s is updated to %q", m.QueryID, m.Position)
 	case m.ChangeType == wire.ChangeLeave:
 		delete(l.rows, m.Key)
 	default:
 		l.rows[m.Key] = string(m.Value)
 	}
+	l.position = m.Position
 }
 
 func (h *harness) event(p *peer, m *wire.ServerEvent) {
 	h.t.Helper()
+	if m.MapName != liveMap {
+		return
+	}
 	r := m.Record.Value
 	if was, ok := p.replica[m.Key]; !ok || crdt.AcceptLWW(was, r.Timestamp) > 0 {
 		next := crdt.LWW{Value: r.Value, TS: r.Timestamp, TTL: r.TTL}
@@ -245,6 +325,9 @@ func (h *harness) event(p *peer, m *wire.ServerEvent) {
 // settle lets everything happen that is under way.
 func (h *harness) settle() {
 	h.world.OnSync(nil)
+	for _, p := range h.peers {
+		p.Stall(false)
+	}
 	for range 3 {
 		h.world.Settle()
 		h.world.Clock.Advance(100 * time.Millisecond)
@@ -256,13 +339,13 @@ func (h *harness) settle() {
 	}
 }
 
-// contents is what the grid holds.
-func (h *harness) contents() table {
+// contents is what the grid holds of a map.
+func (h *harness) contents(mapName string) table {
 	h.t.Helper()
 	tab := table{}
 	for i := range liveKeys {
 		key := fmt.Sprint("k", i)
-		if state, ok := h.world.Read(h.t, liveMap, key); ok {
+		if state, ok := h.world.Read(h.t, mapName, key); ok {
 			tab[key] = state
 		}
 	}
@@ -273,41 +356,46 @@ func (h *harness) contents() table {
 func (h *harness) check(when string) {
 	h.t.Helper()
 	h.settle()
-	tab := h.contents()
-	now := h.world.Clock.Millis()
+	tabs := map[string]table{liveMap: h.contents(liveMap), setMap: h.contents(setMap), records.CounterMap: h.contents(records.CounterMap)}
 	for _, p := range h.peers {
 		for id, l := range p.lives {
-			if l.answered != 1 {
+			if l.answered != 1 && (l.answered == 0 || !p.stalled) {
 				h.fail("%s: %d/%s is answered %d times", when, p.ID, id, l.answered)
 			}
-			rows, _ := tab.answer(l.message, l.ask.keep, now)
 			if l.message.Query.Cursor != "" {
-				continue // see checkPages
+				continue // see TestPages
 			}
-			want := screen{}
-			for _, r := range rows {
-				want[r.key] = string(r.value)
-				if len(l.ask.field) > 0 {
-					want[r.key] = string(value.Project(r.value, l.ask.field))
-				}
+			rows, _, total := slowAnswer(h.t, l.message, tabs[l.message.MapName])
+			if got, want := l.rows.text(), text(rows); got != want {
+				h.fail("%s: %d/%s, which asks for %s, shows\n%s\nthe query gives\n%s", when, p.ID, id, asked(l.message), got, want)
 			}
-			if got, want := l.rows.text(), want.text(); got != want {
-				h.fail("%s: %d/%s shows\n%s\nthe query gives\n%s", when, p.ID, id, got, want)
+			if l.message.Query.TotalCount && l.total != total {
+				h.fail("%s: %d/%s, which asks for %s, counts %d, %d match", when, p.ID, id, asked(l.message), l.total, total)
 			}
 		}
 		if p.follows && p.Closed() == nil {
-			for key, state := range tab {
-				rec, err := crdt.ParseLWW(state)
-				if err != nil {
-					h.fail("%v", err)
-				}
-				mine := rec.TS.Node == fmt.Sprint("p", p.ID)
-				if got := p.replica[key]; got != state && !mine {
-					h.fail("%s: the replica of %d holds %x of %s, the grid %x", when, p.ID, got, key, state)
-				}
-			}
+			h.checkReplica(when, p, tabs[liveMap])
 		}
 	}
+}
+
+func (h *harness) checkReplica(when string, p *peer, tab table) {
+	h.t.Helper()
+	for key, state := range tab {
+		rec, err := crdt.ParseLWW(state)
+		if err != nil {
+			h.fail("%v", err)
+		}
+		mine := rec.TS.Node == p.node
+		if got := p.replica[key]; got != state && !mine {
+			h.fail("%s: the replica of %d holds %x of %s, the grid %x", when, p.ID, got, key, state)
+		}
+	}
+}
+
+// asked is a query as people write it.
+func asked(m *wire.QuerySub) string {
+	return fmt.Sprint(value.Raw(wire.Append(nil, m)).Any())
 }
 
 func (s screen) text() string {
@@ -327,15 +415,17 @@ func (h *harness) leave() {
 	}
 	h.peers = nil
 	h.settle()
+	h.world.Clock.Advance(h.service.opt.HistoryTime)
+	h.settle()
 	h.empty()
 }
 
 func (h *harness) empty() {
 	h.t.Helper()
 	s := h.service
-	if len(s.maps) != 0 || len(s.sessions) != 0 || len(s.queue) != 0 || len(s.stalled) != 0 || s.scanning != 0 {
-		h.fail("left are %d maps, %d sessions, %d queued, %d stalled, %d scanning",
-			len(s.maps), len(s.sessions), len(s.queue), len(s.stalled), s.scanning)
+	if len(s.maps) != 0 || len(s.sessions) != 0 || len(s.queue) != 0 || len(s.stalled) != 0 || s.passes != 0 || s.fences != nil || len(s.fenced.subs) != 0 || len(s.lagging) != 0 {
+		h.fail("left are %d maps, %d sessions, %d queued, %d stalled, %d passes, fences %t and for %d, %d lagging",
+			len(s.maps), len(s.sessions), len(s.queue), len(s.stalled), s.passes, s.fences != nil, len(s.fenced.subs), len(s.lagging))
 	}
 	if a, b := gauge(h.t, s.metrics.subscriptions), gauge(h.t, s.metrics.standings); a != 0 || b != 0 {
 		h.fail("counted as left are %v subscriptions, %v standing queries", a, b)

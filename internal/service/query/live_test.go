@@ -41,12 +41,12 @@ var worlds = []struct {
 func TestLiveRowsAreTheQueryRunAgain(t *testing.T) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
-			updates, gaps, fills := 0, uint64(0), 0
+			updates, resumed, gaps := 0, 0, uint64(0)
 			for seed := range uint64(w.seeds) {
 				h := newHarness(t, fmt.Sprintf("seed %d", seed+1), seed+1, w.world, w.opt)
-				for range 3 {
+				for i := range 4 {
 					p := h.join()
-					if !w.gaps {
+					if !w.gaps && i < 2 {
 						p.follows = true
 						if err := h.service.Follow(p.Caller.Caller, liveMap); err != nil {
 							t.Fatal(err)
@@ -63,13 +63,13 @@ func TestLiveRowsAreTheQueryRunAgain(t *testing.T) {
 				updates += h.updates
 				_, g := h.service.inbox.Depth()
 				gaps += g
-				fills += h.pages
+				resumed += h.resumed
 				h.leave()
 			}
-			if updates == 0 || (gaps > 0) != w.gaps {
-				t.Errorf("%d updates, %d gaps: the histories do something else", updates, gaps)
+			if updates == 0 || (gaps > 0) != w.gaps || resumed == 0 && !w.gaps {
+				t.Errorf("%d updates, %d resumed, %d gaps: the histories do something else", updates, resumed, gaps)
 			}
-			t.Logf("%d updates, %d gaps", updates, gaps)
+			t.Logf("%d updates, %d resumed, %d gaps", updates, resumed, gaps)
 		})
 	}
 }
@@ -81,7 +81,7 @@ func (h *harness) act(failing bool) {
 		h.write(p)
 	case n < 200:
 		p.asked++ // the same ids in all sessions
-		h.subscribe(p, fmt.Sprint("q", p.asked), questions[h.rng.IntN(len(questions))], "")
+		h.ask(p, fmt.Sprint("q", p.asked), h.pool[h.rng.IntN(len(h.pool))])
 	case n < 240:
 		if p.asked > 0 {
 			h.unsubscribe(p, fmt.Sprint("q", 1+h.rng.IntN(p.asked)))
@@ -98,6 +98,13 @@ func (h *harness) act(failing bool) {
 		h.join()
 	case n < 255 && failing:
 		h.world.FailSyncs(1)
+	case n < 258 && !p.follows:
+		h.again(p)
+	case n < 260:
+		p.stalled = true
+		p.Stall(true)
+	case n < 265:
+		p.Stall(false)
 	case n < 275:
 		h.world.Clock.Advance(time.Duration(h.rng.IntN(50)) * time.Millisecond)
 		h.service.Sweep()

@@ -1,10 +1,12 @@
 package query
 
 import (
+	"bytes"
 	"fmt"
+	"hash/fnv"
 	"strings"
 
-	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
@@ -13,24 +15,43 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
+// Limits of a query beside those of its condition.
+const (
+	maxSortFields   = 16
+	maxFields       = 256
+	maxGroupFields  = 16
+	maxAggregations = 64
+)
+
 // plan is a query that has been checked and can be run. It is immutable and
 // safe for concurrent use.
+//
+// What it does not say is where its rows come from: that is a pass over the map
+// (pass.go), which serves every query of the map that wants one. A source that
+// finds fewer candidates, or finds them in the order of sort, takes the place of
+// the pass for a plan: it has to answer through the inbox, in slices that say
+// which keys they have passed, and rows that do not belong are sorted out again
+// by row.
 type plan struct {
 	mapName string
-	match   *predicate.Program // nil matches every record
+	node    *predicate.Node // nil holds for every record
+	match   *predicate.Program
 	sort    []sortField
 	limit   int
-	groups  *grouping // nil for a query of rows
+	groups  *grouping // nil for a query of records
 	after   *boundary
 	fields  []string
+	total   bool
 
-	// same is equal for plans that give the same rows in the same order; base is
-	// the part of it that a cursor is bound to.
-	same, base string
+	// condition is equal for plans whose conditions are the same. base is equal
+	// for plans that share cursors, same for those that give the same rows.
+	condition, base, same string
+
+	mark uint32 // of same, for positions
 }
 
 type sortField struct {
-	path value.Path
+	attribute
 	desc bool
 }
 
@@ -43,42 +64,71 @@ type boundary struct {
 // newPlan checks a QUERY_SUB. The cursor is applied by the caller.
 func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error) {
 	q := &m.Query
-	if records.Reserved(m.MapName) {
+	if records.Reserved(m.MapName) && m.MapName != records.CounterMap {
 		return nil, &service.Error{Code: wire.CodeReservedMap}
 	}
-	p := &plan{mapName: strings.Clone(m.MapName), limit: maxRows}
-	if len(q.GroupBy) > 0 || len(q.Aggregations) > 0 {
-		return groupPlan(p, m, who)
-	}
-	node, err := parseFilter(q, who)
-	if err != nil {
+	if err := checkSizes(m); err != nil {
 		return nil, err
 	}
-	if node != nil {
-		if p.match, err = predicate.Compile(node, predicate.Env{}); err != nil {
-			return nil, invalid(err)
-		}
+	p := &plan{mapName: strings.Clone(m.MapName), limit: maxRows, total: q.TotalCount}
+	var err error
+	if p.node, err = parseFilter(q, who); err != nil {
+		return nil, err
+	}
+	if p.match, err = predicate.Compile(p.node, predicate.Env{}); err != nil {
+		return nil, invalid(err)
 	}
 	for _, f := range q.Sort {
-		p.sort = append(p.sort, sortField{value.ParsePath(strings.Clone(f.Field)), f.Descending})
+		p.sort = append(p.sort, sortField{newAttribute(strings.Clone(f.Field)), f.Descending})
 	}
-	if q.Limit.Set && q.Limit.Value >= 0 && q.Limit.Value <= int64(maxRows) {
+	if q.Limit.Set && q.Limit.Value <= int64(maxRows) {
 		p.limit = int(q.Limit.Value)
 	}
 	for _, f := range m.Fields {
 		p.fields = append(p.fields, strings.Clone(f))
 	}
-	var id []byte
-	if node != nil {
-		id = predicate.Canonical(node)
+	if p.groups, err = newGrouping(q); err != nil {
+		return nil, err
 	}
-	p.base = string(id) + "|" + p.sortText()
-	p.same = fmt.Sprintf("%s|%q|%d", p.base, p.fields, p.limit)
+	if p.node != nil {
+		p.condition = string(predicate.Canonical(p.node))
+	}
+	p.base = p.condition + "|" + p.sortText() + p.groups.text()
+	p.bind(fmt.Sprintf("%s|%q|%d|%t", p.base, p.fields, p.limit, p.total))
 	return p, nil
 }
 
+// bind names the plan.
+func (p *plan) bind(same string) {
+	h := fnv.New32a()
+	h.Write([]byte(p.mapName))
+	h.Write([]byte{0})
+	h.Write([]byte(same))
+	p.same, p.mark = same, h.Sum32()
+}
+
+// checkSizes refuses what would cost too much for each row.
+func checkSizes(m *wire.QuerySub) error {
+	q := &m.Query
+	for _, list := range []struct {
+		name      string
+		has, most int
+	}{
+		{"sort", len(q.Sort), maxSortFields},
+		{"fields", len(m.Fields), maxFields},
+		{"groupBy", len(q.GroupBy), maxGroupFields},
+		{"aggregations", len(q.Aggregations), maxAggregations},
+	} {
+		if list.has > list.most {
+			return invalid(fmt.Errorf("%s[%d]: at most %d are possible", list.name, list.most, list.most))
+		}
+	}
+	return nil
+}
+
 // parseFilter is the query's condition with what it asks of the caller filled
-// in, so that callers for whom it comes to the same share it.
+// in, so that callers for whom it comes to the same share it; nil if it always
+// holds.
 func parseFilter(q *wire.Query, who policy.Principal) (*predicate.Node, error) {
 	var node *predicate.Node
 	var err error
@@ -94,7 +144,10 @@ func parseFilter(q *wire.Query, who policy.Principal) (*predicate.Node, error) {
 	case node == nil:
 		return nil, nil
 	}
-	return predicate.Bind(node, predicate.Env{Auth: claims(who)}), nil
+	if node = predicate.Bind(node, predicate.Env{Auth: claims(who)}); node.Op == predicate.OpAnd && len(node.Children) == 0 {
+		return nil, nil
+	}
+	return node, nil
 }
 
 // claims are what a condition may ask of a caller: auth.id and auth.roles.
@@ -116,29 +169,37 @@ func invalid(err error) error {
 func (p *plan) sortText() string {
 	var b strings.Builder
 	for _, f := range p.sort {
-		fmt.Fprintf(&b, "%q%t,", f.path.String(), f.desc)
+		fmt.Fprintf(&b, "%q%t,", f.name, f.desc)
 	}
 	return b.String()
 }
 
-// row is one record that a plan wants.
+// row is a record, or a group of them, that a plan wants.
 type row struct {
 	key   string
-	state string    // of the record
-	value value.Raw // part of state
+	state string // what it was made of; rows of one state are the same
+	value value.Raw
 	sort  []value.Raw
+	ttl   bool
 }
 
-// row returns the row of a record, or nil when the plan does not want it.
-func (p *plan) row(key, state string, nowMillis int64) *row {
-	rec, err := crdt.ParseLWW(state)
-	if err != nil || !rec.Visible(nowMillis) || p.match != nil && !p.match.Match(key, rec.Value) {
-		return nil
+// row returns the row of a record for which the condition holds, nil where the
+// plan begins behind it.
+func (p *plan) row(key, state string, doc *document) *row {
+	r := &row{key: key, state: state, value: doc.value, ttl: doc.ttl}
+	if len(p.fields) > 0 {
+		r.value = doc.full
 	}
-	r := &row{key: key, state: state, value: rec.Value}
-	for _, f := range p.sort {
-		v, _ := value.Lookup(rec.Value, f.path)
-		r.sort = append(r.sort, v)
+	return p.place(r, doc.full)
+}
+
+// place gives a row its place in the order.
+func (p *plan) place(r *row, doc value.Raw) *row {
+	if len(p.sort) > 0 {
+		r.sort = make([]value.Raw, len(p.sort))
+		for i, f := range p.sort {
+			r.sort[i] = f.of(r.key, doc)
+		}
 	}
 	if p.after != nil && p.compareTo(r, p.after) <= 0 {
 		return nil
@@ -146,14 +207,13 @@ func (p *plan) row(key, state string, nowMillis int64) *row {
 	return r
 }
 
-// matches reports whether the plan's predicate holds for a state, whatever its
-// place in the order.
-func (p *plan) matches(key, state string, nowMillis int64) bool {
-	if state == "" {
-		return false
+// wants returns the row of a state as it is at a time, nil if there is none.
+func (p *plan) wants(kind change.Kind, key, state string, at int64) *row {
+	doc := documentOf(kind, state, at)
+	if !doc.there || !p.match.Match(key, doc.full) {
+		return nil
 	}
-	rec, err := crdt.ParseLWW(state)
-	return err == nil && rec.Visible(nowMillis) && (p.match == nil || p.match.Match(key, rec.Value))
+	return p.row(key, state, &doc)
 }
 
 // compare is the order of the result: by the sort fields, then by key.
@@ -173,4 +233,18 @@ func (p *plan) compareTo(a *row, b *boundary) int {
 		return c
 	}
 	return strings.Compare(a.key, b.key)
+}
+
+// project is what a client is sent of a row's value.
+func (p *plan) project(v value.Raw) value.Raw {
+	if len(p.fields) == 0 {
+		return v
+	}
+	return value.Project(v, p.fields)
+}
+
+// alike reports whether two rows are the same to a client that is sent some of
+// their fields.
+func (p *plan) alike(a, b *row) bool {
+	return len(p.fields) > 0 && bytes.Equal(p.project(a.value), p.project(b.value))
 }

@@ -2,11 +2,13 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -44,11 +46,14 @@ func TestPlansAreSharedByWhoAsksTheSame(t *testing.T) {
 	sorted := func(fields ...wire.SortField) func(*wire.QuerySub) {
 		return func(m *wire.QuerySub) { m.Query.Sort = fields }
 	}
+	fields := func(names ...string) func(*wire.QuerySub) {
+		return func(m *wire.QuerySub) { m.Fields = names }
+	}
 	limit := func(n int64) func(*wire.QuerySub) {
 		return func(m *wire.QuerySub) { m.Query.Limit = wire.Some(n) }
 	}
-	fields := func(names ...string) func(*wire.QuerySub) {
-		return func(m *wire.QuerySub) { m.Fields = names }
+	grouped := func(by string, over ...wire.Aggregation) func(*wire.QuerySub) {
+		return func(m *wire.QuerySub) { m.Query.GroupBy, m.Query.Aggregations = []string{by}, over }
 	}
 	mine := map[string]any{"op": "eq", "attribute": "owner", "valueRef": "auth.id"}
 	for _, c := range []struct {
@@ -78,7 +83,11 @@ func TestPlansAreSharedByWhoAsksTheSame(t *testing.T) {
 		{name: "another limit", a: limit(3), b: limit(4)},
 		{name: "no limit, and the server's", a: limit(100), same: true},
 		{name: "a limit beyond the server's", a: limit(101), same: true},
-		{name: "a negative limit", a: limit(-1), same: true},
+		{name: "with and without a total", a: func(m *wire.QuerySub) { m.Query.TotalCount = true }},
+		{name: "other groups", a: grouped("a"), b: grouped("b")},
+		{name: "groups and none", a: grouped("a")},
+		{name: "other aggregates", a: grouped("a", wire.Aggregation{Func: wire.AggregateSum, Field: "n"}), b: grouped("a", wire.Aggregation{Func: wire.AggregateAvg, Field: "n"})},
+		{name: "counts, which every group has", a: grouped("a", wire.Aggregation{Func: wire.AggregateCount}), b: grouped("a"), same: true},
 		{name: "other fields", a: fields("a"), b: fields("b")},
 		{name: "fields that read like one", a: fields("a", "b"), b: fields(`a" "b`)},
 		{name: "everything and nothing", a: fields(), b: fields("")},
@@ -114,6 +123,12 @@ func TestAQueryThatCannotBeAnsweredIsAnswered(t *testing.T) {
 		"a map of the server's": {ask(func(m *wire.QuerySub) { m.MapName = "__topgun_devices" }), wire.CodeReservedMap},
 		"a sum of nothing": {ask(func(m *wire.QuerySub) {
 			m.Query.Aggregations = []wire.Aggregation{{Func: wire.AggregateSum}}
+		}), wire.CodeInvalidQuery},
+		"too much to sort by":  {ask(func(m *wire.QuerySub) { m.Query.Sort = slices.Repeat(wire.Sort{{Field: "a"}}, maxSortFields+1) }), wire.CodeInvalidQuery},
+		"too many fields":      {ask(func(m *wire.QuerySub) { m.Fields = slices.Repeat([]string{"a"}, maxFields+1) }), wire.CodeInvalidQuery},
+		"too much to group by": {ask(func(m *wire.QuerySub) { m.Query.GroupBy = slices.Repeat([]string{"a"}, maxGroupFields+1) }), wire.CodeInvalidQuery},
+		"too many aggregates": {ask(func(m *wire.QuerySub) {
+			m.Query.Aggregations = slices.Repeat([]wire.Aggregation{{Func: wire.AggregateCount}}, maxAggregations+1)
 		}), wire.CodeInvalidQuery},
 	} {
 		p := h.join()
@@ -151,24 +166,6 @@ func TestAQueryThatCannotBeAnsweredIsAnswered(t *testing.T) {
 // settleAll lets everything happen without reading what clients were sent.
 func (h *harness) settleAll() { h.world.Settle() }
 
-// TestASetOrACounterIsNotQueried: the answer says so, and is empty.
-func TestASetOrACounterIsNotQueried(t *testing.T) {
-	h := newHarness(t, "kinds", 1, gridtest.Options{Null: true}, Options{})
-	h.world.Write(t, gridtest.Add("tags", "k", gridtest.Int(1), gridtest.At(1, "x")))
-	p := h.join()
-	h.handle(p, &wire.QuerySub{QueryID: "q", MapName: "tags"})
-	h.settleAll()
-	if r := servicetest.One[*wire.QueryResp](t, p.Caller); r.Code != wire.CodeNotImplemented.Name() || r.Error == "" || len(r.Results) != 0 {
-		t.Errorf("%+v", r)
-	}
-	// It hears of changes all the same: older clients know of no other way.
-	h.world.Write(t, gridtest.Add("tags", "k", gridtest.Int(2), gridtest.At(2, "x")))
-	if e := servicetest.One[*wire.ServerEvent](t, p.Caller); e.EventType != wire.EventORAdd || e.Key != "k" {
-		t.Errorf("%+v", e)
-	}
-	h.leave()
-}
-
 // TestIdentityIsSessionAndID is QUERY-IDENTITY: two sessions with one id do not
 // meet, and a session that uses an id again replaces its own query alone.
 func TestIdentityIsSessionAndID(t *testing.T) {
@@ -185,7 +182,7 @@ func TestIdentityIsSessionAndID(t *testing.T) {
 	h.check("after one has left")
 	h.subscribe(b, "q", questions[2], "")
 	h.check("after the other has asked anew")
-	if n := len(h.service.maps[liveMap].order); n != 1 {
+	if n := len(h.service.maps[liveMap].standings); n != 1 {
 		t.Errorf("%d standing queries are left", n)
 	}
 	h.put(12)
@@ -219,9 +216,9 @@ func TestPagesCoverEverythingOnce(t *testing.T) {
 					t.Fatalf("the cursor is %s", status.wire())
 				}
 			}
-			w := newWindow(p)
+			w := newWindow(p, 0)
 			for key, state := range tab {
-				w.set(key, p.row(key, state, 1), nil)
+				w.set(key, p.wants(change.KindLWW, key, state, 1), nil)
 			}
 			rows := w.shown()
 			for _, r := range rows {
@@ -280,9 +277,9 @@ func TestCursors(t *testing.T) {
 	})
 	p := mustPlan(t, byN)
 	now := time.UnixMilli(gridtest.Epoch)
-	good := p.writeCursor(p.row("k", stateOf(raw(t, map[string]any{"n": 1})), 1), now)
+	good := p.writeCursor(p.wants(change.KindLWW, "k", stateOf(raw(t, map[string]any{"n": 1})), 1), now)
 	odd := mustPlan(t, ask(nil))
-	unsorted := odd.writeCursor(odd.row("k", stateOf(value.AppendInt(nil, 1)), 1), now)
+	unsorted := odd.writeCursor(odd.wants(change.KindLWW, "k", stateOf(value.AppendInt(nil, 1)), 1), now)
 	for _, c := range []struct {
 		name   string
 		query  func(*wire.QuerySub)
@@ -341,7 +338,7 @@ func FuzzReadCursor(f *testing.F) {
 		f.Fatal(err)
 	}
 	now := time.UnixMilli(gridtest.Epoch)
-	f.Add(p.writeCursor(p.row("k", stateOf(value.AppendInt(nil, 1)), 1), now))
+	f.Add(p.writeCursor(p.wants(change.KindLWW, "k", stateOf(value.AppendInt(nil, 1)), 1), now))
 	f.Add("")
 	f.Add("3f////8")
 	f.Fuzz(func(t *testing.T, s string) {
@@ -351,7 +348,7 @@ func FuzzReadCursor(f *testing.F) {
 		}
 		if after != nil {
 			// Whatever it says, rows can be compared with it.
-			r := p.row("k", stateOf(value.AppendInt(nil, 1)), 1)
+			r := p.wants(change.KindLWW, "k", stateOf(value.AppendInt(nil, 1)), 1)
 			p.compareTo(r, after)
 		}
 	})

@@ -75,7 +75,7 @@ func TestAnAnswerIsNeverPartial(t *testing.T) {
 	h.subscribe(p, "q", firstThree, "")
 	for {
 		h.service.Step()
-		if sc := standingOf(h, liveMap).scan; sc.places[0].Cursor.Key == keys[50] {
+		if sc := standingOf(h, liveMap).scan; sc.pass.places[0].Cursor.Key == keys[50] {
 			break
 		}
 		h.world.Engine.Actors()[0].Step()
@@ -99,10 +99,10 @@ func TestAnAnswerIsNeverPartial(t *testing.T) {
 func standingOf(h *harness, mapName string) *standing {
 	h.t.Helper()
 	m := h.service.maps[mapName]
-	if m == nil || len(m.order) != 1 {
+	if m == nil || len(m.standings) != 1 {
 		h.fail("there is not one standing query of %s", mapName)
 	}
-	return m.order[0]
+	return m.standings[0]
 }
 
 // TestAWindowIsFilledAgain uses up the rows that a window holds beyond those
@@ -167,12 +167,12 @@ func TestScansAreFew(t *testing.T) {
 	}
 	for range 1000 {
 		h.world.StepRandom(h.rng)
-		if h.service.scanning > 2 {
-			t.Fatalf("%d scans are under way", h.service.scanning)
+		if h.service.passes > 2 {
+			t.Fatalf("%d scans are under way", h.service.passes)
 		}
 	}
 	h.check("at the end")
-	if got := len(h.service.maps[liveMap].order); got != len(questions) {
+	if got := len(h.service.maps[liveMap].standings); got != len(questions) {
 		t.Errorf("there are %d standing queries for %d questions", got, len(questions))
 	}
 	h.leave()

@@ -12,98 +12,243 @@ import (
 // it comes back and synchronises.
 var errGap = &service.CloseError{Code: wire.CloseTryAgainLater, Reason: "changes were missed; reconnect and synchronise"}
 
-// answer sends the QUERY_RESP of a subscription.
+// answer sends the QUERY_RESP of a subscription, which listens from then on.
 func (s *Service) answer(sub *subscription) {
 	q := sub.standing
-	resp := &wire.QueryResp{QueryID: sub.id, CursorStatus: sub.cursor.wire()}
-	if kind := s.engine.Kinds().Of(q.plan.mapName); kind != change.KindNone && kind != change.KindLWW {
-		resp.Code = wire.CodeNotImplemented.Name()
-		resp.Error = "queries over this kind of map are not supported yet"
-	}
-	if q.plan.groups != nil {
-		rows, err := q.plan.groups.rows(q.window)
-		if resp.Results = rows; err != nil {
-			resp.Error, resp.Code = err.Error(), service.CodeOf(err).Name()
-		}
-		sub.caller.Send(resp)
+	q.subs.add(sub)
+	s.noteTotal(q)
+	if sub.since.epoch != 0 && s.resume(sub) {
 		return
 	}
-	rows := q.window.shown()
-	for _, r := range rows {
+	sub.since = position{}
+	at := 0
+	if sub.positions {
+		at = 1
+	}
+	if q.answers[at] == nil {
+		shared := wire.Share(s.response(q, sub))
+		q.answers[at] = &shared
+		s.answered = append(s.answered, q)
+	}
+	a := q.answers[at]
+	sub.send(service.Frame{Head: a.AppendHead(nil, sub.id), Body: a.Tail})
+}
+
+// response is the whole result, as it stands.
+func (s *Service) response(q *standing, sub *subscription) *wire.QueryResp {
+	resp := s.summary(q, sub)
+	for _, r := range q.live.window.shown() {
 		resp.Results = append(resp.Results, wire.QueryRow{Key: r.key, Value: q.plan.project(r.value)})
 	}
-	if resp.HasMore = q.window.more(); resp.HasMore && len(rows) > 0 {
+	return resp
+}
+
+// summary is a response without rows.
+func (s *Service) summary(q *standing, sub *subscription) *wire.QueryResp {
+	resp := &wire.QueryResp{QueryID: sub.id, CursorStatus: sub.cursor.wire(), HasMore: q.live.window.more()}
+	if rows := q.live.window.shown(); resp.HasMore && len(rows) > 0 {
 		resp.NextCursor = q.plan.writeCursor(rows[len(rows)-1], s.clock.Now())
 	}
-	sub.caller.Send(resp)
-}
-
-func (p *plan) project(v value.Raw) value.Raw {
-	if len(p.fields) == 0 {
-		return v
+	if q.plan.total {
+		resp.TotalCount = wire.Some(q.live.rows())
+		if resp.TotalCount.Value != q.counted {
+			q.counted = -1 // from here on there is somebody who knows another one
+		}
 	}
-	return value.Project(v, p.fields)
+	if sub.positions {
+		resp.Position = s.maps[q.plan.mapName].history.now().text(q.plan)
+	}
+	return resp
 }
 
-// sendUpdates tells all subscribers of a query what has changed. What they have
-// in common is encoded once.
-func (s *Service) sendUpdates(q *standing, ups []update) {
-	if len(q.subs) == 0 {
+// resume sends what a subscription has missed since the position that it has. It
+// reports false if that is not known any more.
+func (s *Service) resume(sub *subscription) bool {
+	q := sub.standing
+	h := &s.maps[q.plan.mapName].history
+	events, ok := h.since(sub.since)
+	if !ok {
+		return false
+	}
+	ups, ok := q.missed(s.engine.Kinds().Of(q.plan.mapName), events)
+	if !ok {
+		return false
+	}
+	resp := s.summary(q, sub)
+	resp.Resumed = true
+	if len(ups) > 0 {
+		resp.Position = sub.since.text(q.plan)
+	}
+	sub.send(service.Frame{Head: wire.Append(nil, resp)})
+	for i, u := range ups {
+		m := q.plan.message(u)
+		m.QueryID, m.Position = sub.id, resp.Position
+		if i == len(ups)-1 {
+			m.Position = h.now().text(q.plan)
+		}
+		sub.send(service.Frame{Head: wire.Append(nil, m)})
+	}
+	sub.since = position{}
+	s.metrics.resumed.Inc()
+	return true
+}
+
+// message is an update on the wire.
+func (p *plan) message(u update) *wire.QueryUpdate {
+	m := &wire.QueryUpdate{Key: u.row.key}
+	switch u.kind {
+	case enter:
+		m.ChangeType, m.Value = wire.ChangeEnter, p.project(u.row.value)
+	case replace:
+		m.ChangeType, m.Value = wire.ChangeUpdate, p.project(u.row.value)
+	case leave:
+		m.ChangeType = wire.ChangeLeave
+	}
+	return m
+}
+
+// sendUpdates tells all subscribers of a query what has changed since a position.
+// What they have in common is encoded once, with a position and without. Only the
+// last update has the position behind the change: who has not received all of
+// them is still before it.
+func (s *Service) sendUpdates(q *standing, ups []update, from position) {
+	if len(ups) == 0 || len(q.subs.subs) == 0 {
 		return
 	}
-	for _, u := range ups {
-		m := &wire.QueryUpdate{Key: u.row.key}
-		switch u.kind {
-		case enter:
-			m.ChangeType, m.Value = wire.ChangeEnter, q.plan.project(u.row.value)
-		case replace:
-			m.ChangeType, m.Value = wire.ChangeUpdate, q.plan.project(u.row.value)
-		case leave:
-			m.ChangeType = wire.ChangeLeave
+	for i, u := range ups {
+		m := q.plan.message(u)
+		tails := [2][]byte{wire.Share(m).Tail}
+		for _, sub := range q.subs.subs {
+			if sub.behind(s, from) {
+				continue
+			}
+			at := 0
+			if sub.positions {
+				if at = 1; tails[1] == nil {
+					p := from
+					if i == len(ups)-1 {
+						p = s.maps[q.plan.mapName].history.now()
+					}
+					m.Position = p.text(q.plan)
+					tails[1] = wire.Share(m).Tail
+				}
+			}
+			sub.session.caller.Out.Send(service.Frame{Head: sub.head, Body: tails[at]})
 		}
-		shared := wire.Share(m)
-		for _, sub := range q.subs {
-			head := shared.AppendHead(make([]byte, 0, 96), sub.id)
-			sub.caller.Out.Send(service.Frame{Head: head, Body: shared.Tail})
-		}
-		s.metrics.updates.Add(float64(len(q.subs)))
+		s.metrics.updates.Add(float64(len(q.subs.subs)))
 	}
 }
 
+// sendTotals tells those who count the totals that have changed in this step.
+func (s *Service) sendTotals() {
+	for _, q := range s.totals {
+		if q.live == nil || q.filling || q.live.rows() == q.counted {
+			continue
+		}
+		q.counted = q.live.rows()
+		shared := wire.Share(&wire.QueryTotal{TotalCount: q.counted})
+		for _, sub := range q.subs.subs {
+			if !sub.lagging {
+				sub.send(service.Frame{Head: shared.AppendHead(nil, sub.id), Body: shared.Tail})
+			}
+		}
+	}
+	clear(s.totals)
+	s.totals = s.totals[:0]
+}
+
+func (sub *subscription) send(f service.Frame) { sub.session.caller.Out.Send(f) }
+
+// behind reports whether a subscriber is to be sent nothing, because it is slow
+// or for as long as it has not caught up. It is before a position then.
+func (sub *subscription) behind(s *Service, at position) bool {
+	if sub.lagging {
+		return true
+	}
+	if !sub.session.caller.Out.Behind() {
+		return false
+	}
+	sub.lagging, sub.lagged = true, s.clock.Now().UnixMilli()
+	if sub.positions {
+		sub.since = at
+	}
+	s.lagging = append(s.lagging, sub)
+	s.metrics.lagged.Inc()
+	return true
+}
+
+// catchUp answers those anew who were slow and are not any more: with what they
+// have missed if that is known, else with the result. Those who stay slow are
+// closed.
+func (s *Service) catchUp() {
+	now := s.clock.Now().UnixMilli()
+	still := s.lagging[:0]
+	for _, sub := range s.lagging {
+		switch {
+		case sub.in == nil:
+			continue // unsubscribed meanwhile
+		case !sub.session.caller.Out.Behind() && !sub.standing.filling:
+			sub.lagging = false
+			s.answer(sub)
+			continue
+		case now-sub.lagged > s.opt.LagTimeout.Milliseconds():
+			sub.session.caller.Out.Close(errLag)
+			continue
+		}
+		still = append(still, sub)
+	}
+	clear(s.lagging[len(still):])
+	s.lagging = still
+}
+
+// errLag ends a session that does not take what it has asked for.
+var errLag = &service.CloseError{Code: wire.CloseSlowConsumer, Reason: "updates are read too slowly; reconnect and resume"}
+
 // tellFollowers sends SERVER_EVENT to everyone who replicates the map: those
-// who follow it, and those with a query without projection that matches the
-// record before or after the change. The writer is told only when it needs it;
-// see needsEcho.
-func (s *Service) tellFollowers(m *mapState, c *change.Record, now int64) {
-	s.event++
-	key := recentKey(c)
+// who follow it, and those with a query without projection whose condition holds
+// for the record before or after the change. The writer is told only when it
+// needs it; see needsEcho.
+func (s *Service) tellFollowers(m *mapState, c *change.Record, hits []*condition, now int64) {
 	var frame service.Frame
+	var echo, known bool
 	tell := func(st *sessionState) {
-		if st.told == s.event || st.caller.ID == c.Author.Session && !st.needsEcho(c, key, now) {
+		if st.told == s.event {
 			return
 		}
 		st.told = s.event
+		if st.caller.ID == c.Author.Session {
+			if !known {
+				known, echo = true, s.needsEcho(c, now)
+			}
+			if !echo {
+				return
+			}
+		}
 		if frame.Body == nil {
-			e := event(c)
+			e := serverEvent(c)
 			if e == nil {
 				return
 			}
 			frame.Body = wire.Append(nil, e)
 		}
-		st.recent.add(key, now)
 		st.caller.Out.Send(frame)
 		s.metrics.updates.Inc()
 	}
 	for _, st := range m.followers {
 		tell(st)
 	}
-	for _, q := range m.order {
-		if len(q.plan.fields) > 0 || !q.concerned(c, now) {
-			continue
+	for _, cond := range hits {
+		for _, q := range cond.standings {
+			if len(q.plan.fields) > 0 || q.plan.groups != nil || !cond.was && !cond.is {
+				continue
+			}
+			for _, sub := range q.subs.subs {
+				tell(sub.session)
+			}
 		}
-		for _, sub := range q.subs {
-			tell(s.sessions[sub.caller.ID])
-		}
+	}
+	if frame.Body != nil {
+		s.echo.add(echoKey(c), c.Author.Session, now)
 	}
 }
 
@@ -112,23 +257,12 @@ func (s *Service) tellFollowers(m *mapState, c *change.Record, now int64) {
 // later timestamp of its own (protocol 01 §3.2). So after its record was
 // re-stamped it must hear of that before anything that follows, and after an
 // event that may have crossed its write it must be told what the server holds.
-func (st *sessionState) needsEcho(c *change.Record, key uint64, now int64) bool {
-	return c.Kind == change.KindLWW && (!c.Original.IsZero() || st.recent.has(key, now))
+func (s *Service) needsEcho(c *change.Record, now int64) bool {
+	return c.Kind == change.KindLWW && (!c.Original.IsZero() || s.echo.others(echoKey(c), c.Author.Session, now))
 }
 
-// concerned reports whether a change is of interest to those who ask q: it
-// matches the record before or after. A query for everything also covers maps of
-// other kinds.
-func (q *standing) concerned(c *change.Record, now int64) bool {
-	if q.plan.match == nil {
-		return true
-	}
-	// What was there before may be over by now: that is why it changes.
-	return c.Kind == change.KindLWW && (q.plan.matches(c.Key, c.After, now) || q.plan.matches(c.Key, c.Before, 0))
-}
-
-// event is the SERVER_EVENT of a change; nil for kinds that have none.
-func event(c *change.Record) *wire.ServerEvent {
+// serverEvent is the SERVER_EVENT of a change; nil for kinds that have none.
+func serverEvent(c *change.Record) *wire.ServerEvent {
 	e := &wire.ServerEvent{Timestamp: c.Arrival, Event: wire.Event{MapName: c.Map, Key: c.Key}}
 	switch c.Verb {
 	case change.Put, change.Remove:
@@ -152,4 +286,23 @@ func event(c *change.Record) *wire.ServerEvent {
 		return nil
 	}
 	return e
+}
+
+// refusal is the answer to a query that cannot be answered.
+func refusal(id string, cursor cursorStatus, why error) *wire.QueryResp {
+	resp := &wire.QueryResp{QueryID: id, CursorStatus: cursor.wire()}
+	if why != nil {
+		resp.Error, resp.Code = why.Error(), service.CodeOf(why).Name()
+	}
+	return resp
+}
+
+// headOf is what comes before the shared part of every update of a subscription.
+func headOf(id string, positions bool) []byte {
+	m := &wire.QueryUpdate{Value: value.AppendNil(nil)}
+	if positions {
+		m.Position = "-"
+	}
+	shared := wire.Share(m)
+	return shared.AppendHead(make([]byte, 0, 64+len(id)), id)
 }

@@ -1,13 +1,13 @@
 package query
 
 import (
-	"fmt"
-	"maps"
-	"slices"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/core/conditions"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
@@ -26,29 +26,51 @@ type Options struct {
 	// Default 1000.
 	SessionQueries int
 
-	// Scans is the most scans under way at once. Default 4.
+	// Scans is the most passes over maps under way at once. Default 4.
 	Scans int
 
 	// SliceRows is how many records a lane looks at between two groups of other
-	// work. Default 1024.
+	// work, for a pass with one query. Default 1024.
 	SliceRows int
 
 	// Inbox is the most changes that wait to be looked at. Default 262 144.
 	Inbox int
+
+	// HistoryEvents and HistoryBytes bound what is remembered of a map for
+	// clients that resume. Defaults 65 536 and 8 MiB.
+	HistoryEvents, HistoryBytes int
+
+	// HistoryTime is how long a map is remembered after its last subscriber has
+	// gone. Default 2 minutes.
+	HistoryTime time.Duration
+
+	// HistoryMaps is the most maps that are remembered without a subscriber.
+	// Default 64.
+	HistoryMaps int
+
+	// LagTimeout is how long a subscriber may be too slow to be sent anything
+	// before it is closed. Default 30 s.
+	LagTimeout time.Duration
 }
 
 func (o Options) withDefaults() Options {
-	def := func(field *int, v int) {
-		if *field == 0 {
-			*field = v
-		}
-	}
 	def(&o.MaxRows, 10_000)
 	def(&o.SessionQueries, 1000)
 	def(&o.Scans, 4)
 	def(&o.SliceRows, 1024)
 	def(&o.Inbox, 1<<18)
+	def(&o.HistoryEvents, 1<<16)
+	def(&o.HistoryBytes, 8<<20)
+	def(&o.HistoryTime, 2*time.Minute)
+	def(&o.HistoryMaps, 64)
+	def(&o.LagTimeout, 30*time.Second)
 	return o
+}
+
+func def[T int | time.Duration](field *T, v T) {
+	if *field == 0 {
+		*field = v
+	}
 }
 
 // Service keeps live queries; see the package comment.
@@ -64,40 +86,64 @@ type Service struct {
 
 	maps     map[string]*mapState
 	sessions map[uint64]*sessionState
-	queue    []*standing // want a scan
-	scanning int
-	stalled  []stalledSlice
+	epoch    uint64 // of histories, the last one given
+	made     uint64 // conditions
 	event    uint64 // counts changes, to tell each session of one once
-	updates  []update
+	echo     echoes
+
+	queue   []*mapState // want a pass
+	passes  int         // under way
+	stalled []stalledSlice
+	fences  *fences // under way, or nil
+	fenced  list    // wait for the next fences
+	lagging []*subscription
+
+	// What a step gathers; empty between steps.
+	totals, answered []*standing
+
+	// What the work on one change uses again.
+	changed changed
+	hits    []*condition
+	updates []update
+	failing []*standing
 }
 
 // mapState is everything about one map.
 type mapState struct {
-	name      string
-	standings map[string]*standing
-	order     []*standing // those of standings, in the order of their making
-	followers []*sessionState
+	name       string
+	index      conditions.Index[*condition]
+	conditions []*condition
+	byText     map[string]*condition
+	bySame     map[string]*standing
+	standings  []*standing
+	want       []*standing // a pass
+	followers  []*sessionState
+
+	history   history
+	resumable bool  // somebody is told positions
+	idle      int64 // since when nobody asks, 0 while somebody does
 }
 
 // sessionState is everything about one session.
 type sessionState struct {
 	caller  *service.Caller
 	subs    map[string]*subscription
-	follows map[string]struct{} // names of maps
+	follows map[string]struct{} // names of maps; nil for none
 	told    uint64              // the last event that was sent
-	recent  recent
 }
 
 // command is a message of a session on its way to Step.
 type command struct {
-	caller *service.Caller
-	sub    *wire.QuerySub
-	plan   *plan
-	cursor cursorStatus
-	unsub  string
-	follow string
-	leave  bool
-	sweep  bool
+	caller    *service.Caller
+	id        string // of the query
+	plan      *plan
+	cursor    cursorStatus
+	positions bool
+	since     position
+	unsub     string
+	follow    string
+	leave     bool
+	sweep     bool
 }
 
 // commandLimit bounds the commands that wait; a session that finds it reached
@@ -105,8 +151,8 @@ type command struct {
 const commandLimit = 1 << 16
 
 type metrics struct {
-	subscriptions, standings prometheus.Gauge
-	scans, gaps, updates     prometheus.Counter
+	subscriptions, standings              prometheus.Gauge
+	scans, gaps, updates, resumed, lagged prometheus.Counter
 }
 
 // New makes the service. It joins the feed, so it must be made before the first
@@ -121,18 +167,26 @@ func New(e *engine.Engine, fd *feed.Feed, clk clock.Clock, reg prometheus.Regist
 	m := &metrics{
 		subscriptions: gauge("topgun_query_subscriptions", "Live query subscriptions."),
 		standings:     gauge("topgun_query_standing", "Distinct standing queries."),
-		scans:         counter("topgun_query_scans_total", "Scans of a map for a query."),
+		scans:         counter("topgun_query_scans_total", "Passes over a map for its queries."),
 		gaps:          counter("topgun_query_gaps_total", "Times the query service fell behind and scanned again."),
 		updates:       counter("topgun_query_updates_total", "Messages sent to subscribers and followers."),
+		resumed:       counter("topgun_query_resumed_total", "Subscriptions that were sent what they had missed instead of a result."),
+		lagged:        counter("topgun_query_lagged_total", "Times a subscriber was too slow and was sent nothing until it had caught up."),
 	}
-	reg.MustRegister(m.subscriptions, m.standings, m.scans, m.gaps, m.updates)
+	reg.MustRegister(m.subscriptions, m.standings, m.scans, m.gaps, m.updates, m.resumed, m.lagged)
 	s := &Service{
 		opt: opt.withDefaults(), clock: clk, engine: e, bell: actor.NewBell(), metrics: m,
 		maps: map[string]*mapState{}, sessions: map[uint64]*sessionState{},
+		epoch: uint64(clk.Now().UnixNano()), // later than any of an earlier process
 	}
 	s.inbox = fd.Follow(s.opt.Inbox, s.bell)
 	s.commands = actor.NewMailbox[command](commandLimit, s.bell)
 	return s
+}
+
+func (s *Service) nextEpoch() uint64 {
+	s.epoch++
+	return s.epoch
 }
 
 // Handles implements service.Service.
@@ -158,18 +212,18 @@ func (s *Service) subscribe(c *service.Caller, m *wire.QuerySub) error {
 	status := cursorNone
 	if err == nil && m.Query.Cursor != "" {
 		if p.after, status = p.readCursor(m.Query.Cursor, s.clock.Now()); p.after != nil {
-			p.same += "|" + m.Query.Cursor
+			p.bind(p.same + "|" + m.Query.Cursor)
 		}
 	}
 	if err != nil || status == cursorExpired || status == cursorInvalid {
-		resp := &wire.QueryResp{QueryID: m.QueryID, CursorStatus: status.wire()}
-		if err != nil {
-			resp.Error, resp.Code = err.Error(), service.CodeOf(err).Name()
-		}
-		c.Send(resp)
+		c.Send(refusal(m.QueryID, status, err))
 		return nil
 	}
-	return s.command(command{caller: c, sub: m, plan: p, cursor: status})
+	cmd := command{caller: c, id: strings.Clone(m.QueryID), plan: p, cursor: status, positions: m.Positions}
+	if m.Positions && m.Since != "" {
+		cmd.since = parsePosition(m.Since, p)
+	}
+	return s.command(cmd)
 }
 
 // Follow makes a session a recipient of the changes of a map (protocol 02 §4).
@@ -214,8 +268,11 @@ func (s *Service) Step() bool {
 		case it.Gap:
 			s.gap()
 		case it.Mark != nil:
-			if sl, ok := it.Mark.(engine.Slice); ok {
-				s.slice(sl)
+			switch mark := it.Mark.(type) {
+			case engine.Slice:
+				s.slice(mark)
+			case *fences:
+				s.fenceSeen(mark)
 			}
 		default:
 			for j := range it.Changes {
@@ -223,7 +280,14 @@ func (s *Service) Step() bool {
 			}
 		}
 	}
-	s.startScans()
+	s.sendTotals()
+	for _, q := range s.answered {
+		q.answers = [2]*wire.FanOut{}
+	}
+	clear(s.answered)
+	s.answered = s.answered[:0]
+	s.startPasses()
+	s.startFences()
 	return len(commands)+len(items) > 0
 }
 
@@ -231,9 +295,11 @@ func (s *Service) run(cmd *command) {
 	switch {
 	case cmd.sweep:
 		s.retryStalled()
+		s.catchUp()
+		s.forgetMaps()
 	case cmd.leave:
 		s.forget(cmd.caller.ID)
-	case cmd.sub != nil:
+	case cmd.plan != nil:
 		s.add(cmd)
 	case cmd.follow != "":
 		s.follow(cmd)
@@ -244,104 +310,9 @@ func (s *Service) run(cmd *command) {
 	}
 }
 
-func (s *Service) session(c *service.Caller) *sessionState {
-	st := s.sessions[c.ID]
-	if st == nil {
-		st = &sessionState{caller: c, subs: map[string]*subscription{}, follows: map[string]struct{}{}}
-		s.sessions[c.ID] = st
-	}
-	return st
-}
-
-func (s *Service) mapState(name string) *mapState {
-	m := s.maps[name]
-	if m == nil {
-		m = &mapState{name: name, standings: map[string]*standing{}}
-		s.maps[name] = m
-	}
-	return m
-}
-
-// add makes the subscription of a QUERY_SUB, replacing one of the same id.
-func (s *Service) add(cmd *command) {
-	st := s.session(cmd.caller)
-	id := cmd.sub.QueryID
-	s.unsubscribe(st, id)
-	if len(st.subs) >= s.opt.SessionQueries {
-		cmd.caller.Send(&wire.QueryResp{
-			QueryID: id, Code: wire.CodeTooLarge.Name(),
-			Error: fmt.Sprintf("a session may hold %d queries; unsubscribe from one", s.opt.SessionQueries),
-		})
-		return
-	}
-	m := s.mapState(cmd.plan.mapName)
-	q := m.standings[cmd.plan.same]
-	if q == nil {
-		q = &standing{plan: cmd.plan}
-		m.standings[cmd.plan.same] = q
-		m.order = append(m.order, q)
-		s.metrics.standings.Inc()
-	}
-	sub := &subscription{caller: cmd.caller, id: string([]byte(id)), standing: q, cursor: cmd.cursor}
-	st.subs[sub.id] = sub
-	s.metrics.subscriptions.Inc()
-	if q.scan == nil {
-		q.waiting = append(q.waiting, sub)
-		s.wantScan(q)
-		return
-	}
-	// The scan under way may have passed what this session has just written.
-	q.later = append(q.later, sub)
-}
-
-func (s *Service) unsubscribe(st *sessionState, id string) {
-	sub := st.subs[id]
-	if sub == nil {
-		return
-	}
-	delete(st.subs, id)
-	s.metrics.subscriptions.Dec()
-	q := sub.standing
-	q.remove(sub)
-	if q.unused() {
-		m := s.maps[q.plan.mapName]
-		delete(m.standings, q.plan.same)
-		m.order = without(m.order, q)
-		s.metrics.standings.Dec()
-		s.cancelScan(q)
-		s.tidy(m)
-	}
-}
-
-func (s *Service) follow(cmd *command) {
-	st := s.session(cmd.caller)
-	if _, ok := st.follows[cmd.follow]; ok || len(st.follows) >= s.opt.SessionQueries {
-		return
-	}
-	name := string([]byte(cmd.follow))
-	st.follows[name] = struct{}{}
-	m := s.mapState(name)
-	m.followers = append(m.followers, st)
-}
-
-func (s *Service) forget(session uint64) {
-	st := s.sessions[session]
-	if st == nil {
-		return
-	}
-	for _, id := range slices.Sorted(maps.Keys(st.subs)) {
-		s.unsubscribe(st, id)
-	}
-	for name := range st.follows {
-		m := s.maps[name]
-		m.followers = without(m.followers, st)
-		s.tidy(m)
-	}
-	delete(s.sessions, session)
-}
-
-func (s *Service) tidy(m *mapState) {
-	if len(m.standings) == 0 && len(m.followers) == 0 {
-		delete(s.maps, m.name)
-	}
+// Sweep asks again where a lane could not answer, and looks after slow
+// subscribers and what is remembered for those who come back. It is called about
+// once a second.
+func (s *Service) Sweep() {
+	s.commands.Push(command{sweep: true})
 }

@@ -1,96 +1,152 @@
 package query
 
 import (
+	"github.com/topgunbuild/topgun-go/internal/core/conditions"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
+
+// condition is one distinct condition of a map, with the standing queries that
+// have it. It is evaluated once for a change, whatever they do with it.
+type condition struct {
+	plan      *plan // of any of them
+	entry     *conditions.Entry[*condition]
+	at        uint64 // when it was made
+	place     int    // in the map's list
+	standings []*standing
+
+	event   uint64 // the last change that it was found for
+	was, is bool   // whether it holds before and after that change
+}
 
 // standing is one distinct query with those who have asked it.
 type standing struct {
 	plan *plan
+	cond *condition
+	at   int // in the map's list, and in the condition's
+	of   int
 
-	// window is the live result; nil until the first scan is done.
-	window *window
+	// live is the result; nil until the first pass is done.
+	live *result
 
-	// scan is under way, or nil; queued is set while the query waits for one.
+	// scan is under way, or nil; queued is set while the query waits for a pass.
 	scan   *scan
 	queued bool
+	fills  int // how often the window ran short
 
-	// filling is set while window is not the true one, because it was short or
-	// changes were lost. Nothing is sent then; shown holds what clients have.
+	// filling is set while live is not the true result, because its window ran
+	// short or changes were lost. Nothing is sent then; shown holds what clients
+	// have, and from the position at which it was true.
 	filling bool
 	shown   []*row
+	from    position
 
-	// subs hear of changes. waiting are answered when the scan is done, later
-	// when the one after it is.
-	subs, waiting, later []*subscription
+	// subs hear of changes. waiting are answered when the pass is done, later
+	// once it is done and they can see their own writes.
+	subs, waiting, later list
+	users                int // in these lists and in those of fences
+
+	counted int64 // the total that was sent last
+	recount bool  // the total may be another one
+
+	answers [2]*wire.FanOut // as long as they are true, at most for this step: without and with a position
 }
 
 // subscription is one session's interest in a standing query.
 type subscription struct {
-	caller   *service.Caller
+	session  *sessionState
 	id       string
 	standing *standing
-	cursor   cursorStatus
+	head     []byte // of its updates: everything up to and with its id
+
+	in *list // where it is
+	at int
+
+	positions bool     // it is sent positions
+	since     position // what it says that it has; zero for nothing
+	lagging   bool     // it is sent nothing until it has caught up
+	lagged    int64    // since when
+	cursor    cursorStatus
 }
 
-// scan reads a whole map into a window.
-type scan struct {
-	standing *standing
-	window   *window
-	places   []engine.Place // by lane
-	left     int            // lanes that are not done
+// list holds subscriptions, each of which knows its place.
+type list struct{ subs []*subscription }
+
+func (l *list) add(sub *subscription) {
+	sub.leave()
+	sub.in, sub.at = l, len(l.subs)
+	l.subs = append(l.subs, sub)
 }
 
-// passed reports whether the scan has seen the key.
-func (s *scan) passed(e *engine.Engine, keyHash uint32, key string) bool {
-	return s.places[e.Lane(keyHash)].Covers(keyHash, key)
-}
-
-// apply takes one change of the map. It returns the updates for those who
-// listen, and whether the window has to be filled by a scan.
-func (q *standing) apply(e *engine.Engine, key string, keyHash uint32, state string, now int64, ups []update) (out []update, short bool) {
-	next := q.plan.row(key, state, now)
-	if s := q.scan; s != nil && s.passed(e, keyHash, key) {
-		s.window.set(key, next, nil)
+// leave takes a subscription out of its list.
+func (sub *subscription) leave() {
+	l := sub.in
+	if l == nil {
+		return
 	}
-	if q.window == nil || q.filling {
+	last := len(l.subs) - 1
+	moved := l.subs[last]
+	l.subs[sub.at], moved.at = moved, sub.at
+	l.subs[last] = nil
+	if l.subs = l.subs[:last]; last == 0 {
+		l.subs = nil
+	}
+	sub.in = nil
+}
+
+// take empties the list.
+func (l *list) take() []*subscription {
+	subs := l.subs
+	l.subs = nil
+	for _, sub := range subs {
+		sub.in = nil
+	}
+	return subs
+}
+
+// apply takes one change of the map, which was at position from before it. It returns the updates for those who
+// listen, and whether the window has to be filled by a pass.
+func (q *standing) apply(e *engine.Engine, c *changed, from position, ups []update) (out []update, short bool) {
+	if s := q.scan; s != nil && s.passed(e, c.hash, c.key) && !mistake.QueryScanIsAlone {
+		s.result.take(c, nil)
+	}
+	if q.live == nil || q.filling {
 		return ups, false
 	}
+	w := q.live.window
 	var before []*row
-	if q.window.cut && len(q.window.rows) == q.plan.limit && q.window.byID[key] != nil {
-		before = append(before, q.window.shown()...)
+	if w.cut && len(w.rows) == q.plan.limit && w.byID[c.key] != nil {
+		before = append(before, w.shown()...)
 	}
 	n := len(ups)
-	ups = q.window.set(key, next, ups)
-	if q.window.short() {
-		q.filling, q.shown = true, before
+	ups = q.live.take(c, ups)
+	q.answers = [2]*wire.FanOut{}
+	q.recount = q.plan.total
+	if w.short() {
+		q.filling, q.shown, q.from = true, before, from
+		q.fills++
 		return ups[:n], true
 	}
 	return ups, false
 }
 
-// remove takes a subscription out of the lists.
-func (q *standing) remove(sub *subscription) {
-	q.subs = without(q.subs, sub)
-	q.waiting = without(q.waiting, sub)
-	q.later = without(q.later, sub)
-}
-
-// unused reports whether nobody asks this any more.
-func (q *standing) unused() bool {
-	return len(q.subs) == 0 && len(q.waiting) == 0 && len(q.later) == 0
-}
-
-func without[T comparable](list []T, v T) []T {
-	for i := range list {
-		if list[i] == v {
-			last := len(list) - 1
-			list[i] = list[last]
-			var zero T
-			list[last] = zero
-			return list[:last]
-		}
+// failed reports why the result cannot be shown, nil if it can.
+func (r *result) failed() *service.Error {
+	if r.groups != nil && r.groups.full {
+		return errManyGroups
 	}
-	return list
+	return nil
+}
+
+// drop removes v, which is at place at, from a list whose members know their
+// places.
+func drop[T any](all []T, at int, moved func(T, int)) []T {
+	last := len(all) - 1
+	all[at] = all[last]
+	moved(all[at], at)
+	var zero T
+	all[last] = zero
+	return all[:last]
 }

@@ -1,6 +1,10 @@
 package query
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/topgunbuild/topgun-go/internal/mistake"
+)
 
 // window is the beginning of a plan's result: all rows that match, in order, up
 // to a few more than are shown.
@@ -9,9 +13,11 @@ import "slices"
 // they are all there are.
 type window struct {
 	plan *plan
+	most int // rows that are held
 	rows []*row
 	byID map[string]*row
 	cut  bool
+	ttl  bool // rows in it may expire
 }
 
 // update is one step of what a client has to do to its rows.
@@ -28,10 +34,18 @@ const (
 	leave
 )
 
-func newWindow(p *plan) *window { return &window{plan: p, byID: map[string]*row{}} }
+// maxReserve is the most rows that a window holds beyond those it shows.
+const maxReserve = 1 << 13
 
-// reserve is how many rows a window holds beyond those it shows.
-func (w *window) reserve() int { return max(16, min(w.plan.limit/4, 1024)) }
+// newWindow makes an empty window. Its reserve is the greater the more often the
+// window had to be filled before, so that this becomes rare.
+func newWindow(p *plan, fills int) *window {
+	reserve := min(max(16, min(p.limit/4, 1024))<<min(2*fills, 16), maxReserve)
+	if p.groups != nil {
+		reserve = maxGroups // there is nowhere to fill it from
+	}
+	return &window{plan: p, most: p.limit + reserve, byID: map[string]*row{}}
+}
 
 // shown are the rows that clients see.
 func (w *window) shown() []*row { return w.rows[:min(len(w.rows), w.plan.limit)] }
@@ -41,7 +55,9 @@ func (w *window) more() bool { return w.cut || len(w.rows) > w.plan.limit }
 
 // short reports whether rows may be missing from those shown, so that the
 // window has to be filled by a scan.
-func (w *window) short() bool { return w.cut && len(w.rows) < w.plan.limit }
+func (w *window) short() bool {
+	return w.cut && len(w.rows) < w.plan.limit && !mistake.QueryWindowShrinks
+}
 
 // set makes the row of key the given one, nil for none, and appends to ups what
 // that changes in the rows shown. When the window is short afterwards ups is
@@ -67,6 +83,7 @@ func (w *window) set(key string, next *row, ups []update) []update {
 		} else {
 			w.rows = slices.Insert(w.rows, to, next)
 			w.byID[key] = next
+			w.ttl = w.ttl || next.ttl
 			w.trim()
 		}
 	}
@@ -80,6 +97,9 @@ func (w *window) difference(from, to int, old, next, pushed *row, ups []update) 
 	was, is := from >= 0 && from < limit, to >= 0 && to < limit
 	switch {
 	case was && is:
+		if w.plan.alike(old, next) {
+			return ups
+		}
 		return append(ups, update{replace, next})
 	case was:
 		ups = append(ups, update{leave, old})
@@ -96,8 +116,7 @@ func (w *window) difference(from, to int, old, next, pushed *row, ups []update) 
 }
 
 func (w *window) trim() {
-	limit := w.plan.limit + w.reserve()
-	for len(w.rows) > limit {
+	for len(w.rows) > w.most {
 		last := w.rows[len(w.rows)-1]
 		delete(w.byID, last.key)
 		w.rows[len(w.rows)-1] = nil
@@ -105,6 +124,9 @@ func (w *window) trim() {
 		w.cut = true
 	}
 }
+
+// sort puts rows in order that were put in without.
+func (w *window) sort() { slices.SortFunc(w.rows, w.plan.compare) }
 
 // place is where a row belongs.
 func (w *window) place(r *row) int {
@@ -143,7 +165,7 @@ func (w *window) compareShown(before []*row, ups []update) []update {
 		switch was := old[r.key]; {
 		case was == nil:
 			ups = append(ups, update{enter, r})
-		case was.state != r.state:
+		case was.state != r.state && !w.plan.alike(was, r):
 			ups = append(ups, update{replace, r})
 		}
 	}

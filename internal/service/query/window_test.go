@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
@@ -164,16 +165,19 @@ func TestWindowIsTheTrueTopN(t *testing.T) {
 			Sort: drawSort(t), Limit: wire.Some(int64(rapid.IntRange(0, 6).Draw(t, "limit"))),
 		}}
 		p := mustPlan(t, m)
-		q := &standing{plan: p, window: newWindow(p)}
+		q := &standing{plan: p, live: newResult(p, 0, 0)}
 		tab, shown := table{}, screen{}
 		millis := int64(0)
-		change := func(key string, doc value.Raw) {
+		write := func(key string, doc value.Raw) {
 			millis++
 			state := string(crdt.AppendLWW(nil, crdt.LWW{Value: doc, TS: hlc.Timestamp{Millis: millis, Node: "x"}}))
 			wasFilling := q.filling
 			old, _ := tab.answer(m, nil, millis)
+			c := changed{now: millis}
+			c.load(&change.Record{Kind: change.KindLWW, Key: key, KeyHash: hash.Key(key), Before: tab[key], After: state}, millis)
+			c.was, c.is = c.before.doc.there, c.after.doc.there
 			tab[key] = state
-			ups, short := q.apply(nil, key, hash.Key(key), state, millis, nil)
+			ups, short := q.apply(nil, &c, position{}, nil)
 			if (wasFilling || short) && len(ups) > 0 {
 				t.Fatalf("%d updates are sent while the window is not the true one", len(ups))
 			}
@@ -193,20 +197,20 @@ func TestWindowIsTheTrueTopN(t *testing.T) {
 			if len(ups) > 0 && slices.EqualFunc(old, want, func(a, b listed) bool { return a.key == b.key && a.state == b.state }) {
 				t.Fatalf("nothing changes in the rows shown, %d updates are sent", len(ups))
 			}
-			if q.window.more() != more {
-				t.Fatalf("there is more: %t, the window says %t", more, q.window.more())
+			if q.live.window.more() != more {
+				t.Fatalf("there is more: %t, the window says %t", more, q.live.window.more())
 			}
-			checkWindow(t, q.window, tab, m, millis)
+			checkWindow(t, q.live.window, tab, m, millis)
 		}
 		fill := func() {
 			fills++
-			w := newWindow(p)
+			w := newWindow(p, 0)
 			for key, state := range tab {
-				w.set(key, p.row(key, state, millis), nil)
+				w.set(key, p.wants(change.KindLWW, key, state, millis), nil)
 			}
 			checkWindow(t, w, tab, m, millis)
 			ups := w.compareShown(q.shown, nil)
-			q.window, q.filling, q.shown = w, false, nil
+			q.live.window, q.filling, q.shown = w, false, nil
 			if err := shown.show(ups); err != nil {
 				t.Fatalf("after a scan: %v", err)
 			}
@@ -216,7 +220,7 @@ func TestWindowIsTheTrueTopN(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "much to begin with") {
 			for i := range 30 {
-				change(fmt.Sprint("k", i), raw(t, map[string]any{"n": int64(i % 7)}))
+				write(fmt.Sprint("k", i), raw(t, map[string]any{"n": int64(i % 7)}))
 			}
 		}
 		gone := rapid.IntRange(1, 9).Draw(t, "removals of ten")
@@ -224,14 +228,14 @@ func TestWindowIsTheTrueTopN(t *testing.T) {
 			key := fmt.Sprint("k", rapid.IntRange(0, 29).Draw(t, "key"))
 			if rapid.IntRange(0, 9).Draw(t, "what") < gone {
 				// Removals at the top are what uses the window up.
-				if rows := q.window.rows; len(rows) > 0 && rapid.Bool().Draw(t, "of the first") {
+				if rows := q.live.window.rows; len(rows) > 0 && rapid.Bool().Draw(t, "of the first") {
 					key = rows[0].key
 				}
-				change(key, nil)
+				write(key, nil)
 			} else {
-				change(key, drawDoc(t))
+				write(key, drawDoc(t))
 			}
-			if q.window.cut {
+			if q.live.window.cut {
 				cuts++
 			}
 			if q.filling && rapid.IntRange(0, 3).Draw(t, "scan now") == 0 {
@@ -256,8 +260,8 @@ func checkWindow(t failer, w *window, tab table, m *wire.QuerySub, now int64) {
 	if len(w.rows) > len(want) || !w.cut && len(w.rows) != len(want) {
 		t.Fatalf("the window has %d rows, cut %t, of %d", len(w.rows), w.cut, len(want))
 	}
-	if len(w.rows) > w.plan.limit+w.reserve() {
-		t.Fatalf("the window has %d rows of at most %d", len(w.rows), w.plan.limit+w.reserve())
+	if len(w.rows) > w.most {
+		t.Fatalf("the window has %d rows of at most %d", len(w.rows), w.most)
 	}
 	for i, r := range w.rows {
 		if r.key != want[i].key || r.state != want[i].state {
@@ -277,11 +281,11 @@ func TestCompareShownTurnsOneIntoTheOther(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := mustPlan(t, &wire.QuerySub{Query: wire.Query{Limit: wire.Some(int64(5))}})
 		draw := func(name string) *window {
-			w := newWindow(p)
+			w := newWindow(p, 0)
 			for range rapid.IntRange(0, 12).Draw(t, name) {
 				key := fmt.Sprint("k", rapid.IntRange(0, 9).Draw(t, "key"))
 				rec := crdt.LWW{Value: value.AppendInt(nil, int64(rapid.IntRange(0, 2).Draw(t, "value"))), TS: hlc.Timestamp{Millis: 1}}
-				w.set(key, p.row(key, string(crdt.AppendLWW(nil, rec)), 1), nil)
+				w.set(key, p.wants(change.KindLWW, key, string(crdt.AppendLWW(nil, rec)), 1), nil)
 			}
 			return w
 		}

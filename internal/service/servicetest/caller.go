@@ -19,6 +19,7 @@ type Caller struct {
 	frames [][]byte
 	closed *service.CloseError
 	woken  int
+	behind bool
 }
 
 // NewCaller makes the session with the given id. Its order has room for acks
@@ -41,6 +42,20 @@ func (c *Caller) Send(f service.Frame) {
 	if c.closed == nil {
 		c.frames = append(c.frames, append(append([]byte(nil), f.Head...), f.Body...))
 	}
+}
+
+// Behind implements service.Outbox.
+func (c *Caller) Behind() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.behind
+}
+
+// Stall makes the session slow, or quick again.
+func (c *Caller) Stall(behind bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.behind = behind
 }
 
 // Close implements service.Outbox.
