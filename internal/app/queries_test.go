@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestQueriesThatCannotBeAnswered(t *testing.T) {
 		{"a cursor that is none", wire.QuerySub{MapName: "m", Query: wire.Query{Cursor: "%%%"}}, "", wire.CursorInvalid},
 		{"a cursor of something else", wire.QuerySub{MapName: "m", Query: wire.Query{Cursor: "kgECA"}}, "", wire.CursorInvalid},
 		{"an aggregate without its field", wire.QuerySub{MapName: "m", Query: wire.Query{Aggregations: []wire.Aggregation{{Func: wire.AggregateSum}}}}, "INVALID_QUERY", wire.CursorNone},
-		{"an OR map", wire.QuerySub{MapName: "or"}, "NOT_IMPLEMENTED", wire.CursorNone},
+		{"more to sort by than is possible", wire.QuerySub{MapName: "m", Query: wire.Query{Sort: slices.Repeat(wire.Sort{{Field: "a"}}, 17)}}, "INVALID_QUERY", wire.CursorNone},
 		{"the devices of the server", wire.QuerySub{MapName: "__topgun_devices"}, "RESERVED_MAP", wire.CursorNone},
 		{"the counters of the server", wire.QuerySub{MapName: "__TOPGUN_counters"}, "RESERVED_MAP", wire.CursorNone},
 	}

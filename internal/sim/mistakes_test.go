@@ -55,6 +55,16 @@ var notices = []notice{
 	{"no-horizon", "grid/records", "TestTombstonesAreForgottenByAge", "2 changes"},
 	{"tie-by-arrival", "grid/records", "TestTheWritersClockDecides", "want status 0"},
 	{"lose-deletion", "grid/records", "TestReplicaDoesWhatItsModelDoes", "the key from"},
+
+	{"query-forgets-before", "service/query", "TestLiveRowsAreTheQueryRunAgain", "the query gives"},
+	{"query-window-shrinks", "service/query", "TestAWindowIsFilledAgain", "the query gives"},
+	{"query-window-shrinks", "service/query", "TestAnAnswerIsNeverPartial", "although there are more"},
+	{"query-groups-only-grow", "service/query", "TestLiveRowsAreTheQueryRunAgain", "the query gives"},
+	{"query-scan-is-alone", "service/query", "TestLiveRowsAreTheQueryRunAgain", "the query gives"},
+	{"query-resumes-late", "service/query", "TestResuming", "is sent"},
+	{"query-resumes-late", "service/query", "TestLiveRowsAreTheQueryRunAgain", "the query gives"},
+	{"query-skips-fence", "service/query", "TestAnAnswerHasTheSessionsOwnWrites", "the answer is"},
+	{"query-counts-shown", "service/query", "TestLiveRowsAreTheQueryRunAgain", "match"},
 }
 
 // TestMistakesAreNoticed builds the tests with a server that can be wrong on

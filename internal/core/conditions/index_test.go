@@ -78,7 +78,6 @@ func drawNode(t *rapid.T, depth int) *predicate.Node {
 type condition struct {
 	program *predicate.Program
 	entry   *Entry[*condition]
-	index   int
 }
 
 // TestNoConditionIsMissed: whatever was added and removed before, the conditions

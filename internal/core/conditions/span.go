@@ -83,8 +83,7 @@ func (s span) and(o span) (both span, some bool) {
 
 // compareLow orders by where spans begin.
 func compareLow(a, b *span) int {
-	switch {
-	case a.low == nil || b.low == nil:
+	if a.low == nil || b.low == nil {
 		return order(a.low != nil, b.low != nil)
 	}
 	return cmp.Or(value.Compare(a.low, b.low), order(a.openLow, b.openLow))
@@ -92,8 +91,7 @@ func compareLow(a, b *span) int {
 
 // compareHigh orders by where spans end.
 func compareHigh(a, b *span) int {
-	switch {
-	case a.high == nil || b.high == nil:
+	if a.high == nil || b.high == nil {
 		return order(a.high == nil, b.high == nil)
 	}
 	return cmp.Or(value.Compare(a.high, b.high), order(!a.openHigh, !b.openHigh))

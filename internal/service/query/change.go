@@ -50,7 +50,8 @@ func (s *Service) change(r *change.Record) {
 }
 
 // find returns the conditions of a map that hold for the changed record before
-// or after, in the order in which they were made.
+// or after, and the one that holds for everything, in the order in which they
+// were made.
 func (s *Service) find(m *mapState) []*condition {
 	s.event++
 	s.hits = s.hits[:0]
@@ -58,6 +59,9 @@ func (s *Service) find(m *mapState) []*condition {
 		return nil
 	}
 	c := &s.changed
+	if all := m.byText[""]; all != nil {
+		s.hit(all) // also where there was nothing and is nothing
+	}
 	if c.vague() {
 		for _, cond := range m.conditions {
 			s.hit(cond)
@@ -73,7 +77,7 @@ func (s *Service) find(m *mapState) []*condition {
 	s.hits = slices.DeleteFunc(s.hits, func(cond *condition) bool {
 		cond.was = c.before.doc.there && cond.plan.match.Match(c.key, c.before.doc.full)
 		cond.is = c.after.doc.there && cond.plan.match.Match(c.key, c.after.doc.full)
-		return !cond.was && !cond.is && !c.vague()
+		return !cond.was && !cond.is && !c.vague() && cond.plan.node != nil
 	})
 	slices.SortFunc(s.hits, func(a, b *condition) int { return cmp.Compare(a.at, b.at) })
 	return s.hits

@@ -14,6 +14,7 @@ type document struct {
 	there bool
 	value value.Raw // the value of the row
 	full  value.Raw // what paths are looked up in
+	made  bool      // it was made of the state, which holds more
 	ttl   bool      // it depends on the time
 }
 
@@ -59,7 +60,7 @@ func setDocument(state crdt.ORState, at int64) (d document) {
 	if live == 0 {
 		return document{ttl: d.ttl}
 	}
-	d.there = true
+	d.there, d.made = true, true
 	d.value = append(value.AppendMap(nil, live), fields...)
 	// A tag of that name would come behind it and so be found.
 	d.full = value.AppendStr(value.AppendMap(nil, live+1), setValues)

@@ -185,25 +185,26 @@ func (s *groupSet) key(id string) string {
 // appendKey writes one value in its normal form. A string is written as it is
 // unless it could be taken for something else.
 func appendKey(dst []byte, v value.Raw) []byte {
-	switch k := v.Kind(); {
-	case k == value.KindStr:
+	switch v.Kind() {
+	case value.KindStr:
 		r := value.NewReader(v)
 		s := r.Str()
 		if plain(s) {
 			return append(dst, s...)
 		}
 		return value.AppendQuoted(dst, s)
-	case k == value.KindInt: // JavaScript would round those beyond 2^53
+	case value.KindInt: // JavaScript would round those beyond 2^53
 		if n, ok := v.Any().(uint64); ok {
 			return strconv.AppendUint(dst, n, 10)
 		}
 		r := value.NewReader(v)
 		return strconv.AppendInt(dst, r.Int(), 10)
-	case k == value.KindNil || k == value.KindBool || k == value.KindFloat:
+	case value.KindNil, value.KindBool, value.KindFloat:
 		return value.AppendCanonical(dst, v)
+	default:
+		sum := sha256.Sum256(v)
+		return hex.AppendEncode(append(value.AppendCanonical(dst, v), '#'), sum[:8])
 	}
-	sum := sha256.Sum256(v)
-	return hex.AppendEncode(append(value.AppendCanonical(dst, v), '#'), sum[:8])
 }
 
 // plain reports whether a string is not mistaken for anything else.
@@ -229,7 +230,7 @@ func (s *groupSet) row(p *plan, gr *group) *row {
 		return nil
 	}
 	v := s.value(gr)
-	return p.place(&row{key: gr.key, state: string(v), value: v}, v)
+	return p.place(&row{key: gr.key, state: string(v), value: v, made: true}, v)
 }
 
 // value is the value of a group's row.

@@ -180,13 +180,14 @@ type row struct {
 	state string // what it was made of; rows of one state are the same
 	value value.Raw
 	sort  []value.Raw
+	made  bool // value was made of state, which holds more
 	ttl   bool
 }
 
 // row returns the row of a record for which the condition holds, nil where the
 // plan begins behind it.
 func (p *plan) row(key, state string, doc *document) *row {
-	r := &row{key: key, state: state, value: doc.value, ttl: doc.ttl}
+	r := &row{key: key, state: state, value: doc.value, made: doc.made, ttl: doc.ttl}
 	if len(p.fields) > 0 {
 		r.value = doc.full
 	}
@@ -243,8 +244,9 @@ func (p *plan) project(v value.Raw) value.Raw {
 	return value.Project(v, p.fields)
 }
 
-// alike reports whether two rows are the same to a client that is sent some of
-// their fields.
-func (p *plan) alike(a, b *row) bool {
-	return len(p.fields) > 0 && bytes.Equal(p.project(a.value), p.project(b.value))
+// alike reports whether the change from one row to the other is none to a client:
+// what a row is made of has changed and the row has not. A record that was
+// written again with the value that it had is a change.
+func (r *row) alike(next *row) bool {
+	return r.made && next.made && bytes.Equal(r.value, next.value)
 }

@@ -17,10 +17,10 @@ import (
 )
 
 // ask is a QUERY_SUB of the map "m".
-func ask(change func(m *wire.QuerySub)) *wire.QuerySub {
+func ask(set func(m *wire.QuerySub)) *wire.QuerySub {
 	m := &wire.QuerySub{QueryID: "q", MapName: "m"}
-	if change != nil {
-		change(m)
+	if set != nil {
+		set(m)
 	}
 	return m
 }

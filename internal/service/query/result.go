@@ -3,6 +3,7 @@ package query
 import (
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 )
 
 // result is what a plan gives over a set of records, kept up with their changes.
@@ -61,7 +62,10 @@ func (r *result) complete() {
 
 // rows is how many rows match, if the plan asks for it.
 func (r *result) rows() int64 {
-	if r.groups != nil {
+	switch {
+	case mistake.QueryCountsShown:
+		return int64(len(r.window.shown()))
+	case r.groups != nil:
 		return int64(len(r.groups.groups))
 	}
 	return r.total

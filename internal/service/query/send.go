@@ -239,7 +239,7 @@ func (s *Service) tellFollowers(m *mapState, c *change.Record, hits []*condition
 	}
 	for _, cond := range hits {
 		for _, q := range cond.standings {
-			if len(q.plan.fields) > 0 || q.plan.groups != nil || !cond.was && !cond.is {
+			if len(q.plan.fields) > 0 || q.plan.groups != nil || !cond.was && !cond.is && q.plan.node != nil {
 				continue
 			}
 			for _, sub := range q.subs.subs {

@@ -97,7 +97,7 @@ func (w *window) difference(from, to int, old, next, pushed *row, ups []update) 
 	was, is := from >= 0 && from < limit, to >= 0 && to < limit
 	switch {
 	case was && is:
-		if w.plan.alike(old, next) {
+		if old.alike(next) {
 			return ups
 		}
 		return append(ups, update{replace, next})
@@ -165,7 +165,7 @@ func (w *window) compareShown(before []*row, ups []update) []update {
 		switch was := old[r.key]; {
 		case was == nil:
 			ups = append(ups, update{enter, r})
-		case was.state != r.state && !w.plan.alike(was, r):
+		case was.state != r.state && !was.alike(r):
 			ups = append(ups, update{replace, r})
 		}
 	}
