@@ -147,7 +147,7 @@ export class CoreClient {
       tell: (m) => this.#tabs.tell(m),
       changed,
     };
-    this.#syncs = new Syncs(this.parts, this.#clock, this.#delivery);
+    this.#syncs = new Syncs(this.parts, this.#clock);
     this.#tabs = new Tabs(env, this.#database, {
       adopt: (namespace, left) => this.#adopt(namespace, left),
       message: (m) => this.#told(m),
@@ -406,7 +406,7 @@ export class CoreClient {
   #told(message: unknown): void {
     const m = message as { readonly [name: string]: unknown };
     if (m['map'] === undefined) for (const f of this.#features) f.told?.(m);
-    else this.#replicas.told(m as { map: string; kind: string; changes: Uint8Array });
+    else if (this.#replicas.told(m as { map: string; kind: string; changes: Uint8Array })) this.#syncs.again(m['map'] as string);
   }
 
   #answered({ doing: { map, key } }: Op): void {

@@ -149,12 +149,4 @@ export class Delivery {
     this.#events.refused(op, error);
     op.write?.settle(op, undefined, error);
   }
-
-  /** Refuses an operation on the server's behalf, when there is nothing left to go back to. */
-  giveUp(op: Op, reason: Reason): void {
-    op.before = undefined;
-    this.#log.remove(op.id);
-    this.#refuse(op, reason);
-    this.#events.changed();
-  }
 }

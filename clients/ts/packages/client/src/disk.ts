@@ -27,7 +27,7 @@ export class Disk {
   readonly #env: Environment;
   readonly #failed: (err: unknown) => void;
   readonly #queue = new Map<string, Entry>();
-  readonly #waiting: { after: number; callback: (stored: boolean) => void }[] = [];
+  #waiting: { after: number; callback: (stored: boolean) => void; final: boolean }[] = [];
   #put = 0;
   #stored = 0;
   #open = false;
@@ -73,11 +73,11 @@ export class Disk {
     this.#enqueue({ key, reads: true, change: (held) => changePage(kind, held, changes), changes: changes as Change<unknown>[] });
   }
 
-  /** Calls back when everything that was given before is stored, or cannot be for now. */
-  after(callback: (stored: boolean) => void): void {
-    if (this.#retry) queueMicrotask(() => callback(false));
+  /** Calls back when everything that was given before is stored, or cannot be for now; final waits until it is. */
+  after(callback: (stored: boolean) => void, final = false): void {
+    if (this.#retry && !final) queueMicrotask(() => callback(false));
     else if (this.#stored === this.#put) queueMicrotask(() => callback(true));
-    else this.#waiting.push({ after: this.#put, callback });
+    else this.#waiting.push({ after: this.#put, callback, final });
   }
 
   /** Resolves when everything that was given before is stored, or cannot be for now. */
@@ -139,10 +139,12 @@ export class Disk {
     for (const entry of batch) this.#queue.set(idOf(entry.key), entry);
     for (const [id, entry] of later) {
       const first = this.#queue.get(id);
+      // It counts once, and whoever waits for it does not wait for more.
       if (first) this.#put--;
       if (first?.changes) first.changes.push(...entry.changes!);
       else this.#queue.set(id, entry);
     }
+    for (const w of this.#waiting) w.after = Math.min(w.after, this.#put);
     this.#retry = Math.min(lastRetry, 2 * this.#retry || firstRetry);
     this.#failed(err);
     this.#release(Infinity, false);
@@ -153,7 +155,9 @@ export class Disk {
   }
 
   #release(upTo: number, stored: boolean): void {
-    while (this.#waiting.length && this.#waiting[0]!.after <= upTo) this.#waiting.shift()!.callback(stored);
+    const due = this.#waiting.filter((w) => w.after <= upTo && (stored || !w.final));
+    this.#waiting = this.#waiting.filter((w) => !due.includes(w));
+    for (const w of due) w.callback(stored);
   }
 }
 

@@ -46,7 +46,7 @@ export class Replicas {
   readonly #events: ReplicasEvents;
   readonly #open = new Map<string, AnyReplica>();
   readonly marks = new Map<string, SyncMark>();
-  /** What others told of a map while its pages were read. */
+  /** Changes of a map while its pages are read, or are still to be. */
   readonly #meanwhile = new Map<AnyReplica, Change<unknown>[]>();
   #ready = false;
 
@@ -92,6 +92,7 @@ export class Replicas {
     if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `${JSON.stringify(name)} is no name of a map: use one without ':'`);
     const r = new Replica(name, kind, this.#flusher);
     this.#open.set(name, r as AnyReplica);
+    this.#meanwhile.set(r as AnyReplica, []);
     if (this.#ready) void this.#load(r as AnyReplica);
     return r;
   }
@@ -114,7 +115,11 @@ export class Replicas {
   /** Changes that the server told, or the rules of the protocol demand. Returns whether anything changed. */
   change<S>(r: Replica<S>, changes: readonly Change<S>[], tell = false): boolean {
     const effective = changes.filter((c) => r.apply(c, false));
-    if (effective.length) this.#store(r, effective, tell);
+    // What has not been read yet may be changed all the same, and others may have it otherwise.
+    const meanwhile = this.#meanwhile.get(r as AnyReplica);
+    meanwhile?.push(...(changes as readonly Change<unknown>[]));
+    const stored = meanwhile || tell ? changes : effective;
+    if (stored.length) this.#store(r, stored, tell);
     return effective.length > 0;
   }
 
@@ -125,18 +130,29 @@ export class Replicas {
    */
   announced(r: LWWReplica, key: string, record: LWWRecord<unknown>): boolean {
     if (this.change(r, [{ key, merge: record }])) return false;
-    const mine = r.states.get(key)!;
-    const id = formatTimestamp(mine.timestamp);
-    if (id === formatTimestamp(record.timestamp) || !equal(mine.value, record.value)) return false;
-    let waits = false;
+    const mine = r.states.get(key);
+    const id = formatTimestamp(record.timestamp);
+    /** What a held record was before it became the announced one; undefined if it did not. */
+    const former = (held: LWWState | undefined): string | undefined => {
+      const old = held && formatTimestamp(held.timestamp);
+      return old !== id && equal(held?.value, record.value) ? old : undefined;
+    };
+    const gone = new Set<string>();
     for (const op of this.#log.ops) {
-      const { doing, timestamp } = op;
-      if (doing.map !== r.name || doing.key !== key || !timestamp || formatTimestamp(timestamp) !== id) continue;
+      const old = op.doing.map === r.name && op.doing.key === key ? former(op.doing.record) : undefined;
+      if (old === undefined) continue;
       op.restamped = record;
-      waits = true;
       this.#log.store(op);
+      gone.add(old);
     }
-    this.change(r, [{ key, forget: id, merge: record }], true);
+    const other = former(mine);
+    const waits = other === undefined || gone.has(other);
+    if (other !== undefined) gone.add(other);
+    // It may lie below later writes, here or in another tab, which would fall back to it.
+    for (const forget of gone) {
+      this.#rebase(r.name, key, forget, record);
+      this.change(r, [{ key, forget, merge: record }], true);
+    }
     return !waits;
   }
 
@@ -146,13 +162,16 @@ export class Replicas {
     const change: Change<LWWState | ORState> = record
       ? { key, forget: formatTimestamp((op.restamped ?? record).timestamp), merge: op.before }
       : { key, forget: orRecord?.tag ?? orTag, merge: orTag === undefined || !op.before ? undefined : added(op.before as ORState['live'][0]) };
-    for (const later of this.#log.ops) {
-      if (record && later.doing.map === map && later.doing.key === key && (later.before === record || later.before === op.restamped)) later.before = op.before;
-    }
+    if (record) this.#rebase(map, key, change.forget, op.before as LWWState | undefined);
     const kind = op.kind as Kind<LWWState | ORState>;
     const r = this.find(kind, map);
-    if (r) this.change(r, [change], true);
+    if (r) this.change(r, [change, ...this.#waiting(map, key)], true);
     else this.#store({ name: map, kind }, [change], true);
+  }
+
+  /** What waits on a key: it may have lost against something that was taken back. */
+  #waiting(map: string, key: string): Change<LWWState | ORState>[] {
+    return this.#log.ops.filter(({ doing }) => doing.map === map && doing.key === key).map((op) => op.change());
   }
 
   /** An operation that another client has left. */
@@ -181,18 +200,38 @@ export class Replicas {
       forget = orTag;
     }
     const r = this.find(op.kind as Kind<unknown>, map);
-    if (r) this.change(r, [{ ...op.change(), key, forget }]);
+    if (r) this.change(r, [{ ...op.change(), key, forget }], true);
   }
 
-  /** What another client of the storage has changed. It has stored that itself. */
-  told(message: { map: string; kind: string; changes: Uint8Array }): void {
+  /**
+   * What another client of the storage has changed. It has stored that itself. Returns whether something was taken back,
+   * against which something may have lost here that nobody will send again.
+   */
+  told(message: { map: string; kind: string; changes: Uint8Array }): boolean {
     const r = this.#open.get(message.map);
-    if (r?.kind.prefix !== message.kind) return;
+    if (r?.kind.prefix !== message.kind) return false;
+    let back = false;
     for (const [key, forget, merge] of decode(message.changes) as [string, string | null, Packed | null][]) {
       const change: Change<unknown> = { key, forget: forget ?? undefined, merge: merge ? r.kind.unpack(merge) : undefined };
       this.#learn(r.kind, change);
-      r.apply(change, false);
       this.#meanwhile.get(r)?.push(change);
+      // What was taken back may have been brought back here, by taking back what was written on top of it.
+      if (r.apply(change, false) && change.forget !== undefined) {
+        this.#store(r, [change], false);
+        this.change(r, this.#waiting(r.name, key));
+        back = true;
+      }
+      if (r.kind.prefix === lww.prefix) this.#rebase(message.map, key, change.forget, change.merge as LWWState | undefined);
+    }
+    return back;
+  }
+
+  /** Writes that wait fall back to what stands for a record that was taken back. */
+  #rebase(map: string, key: string, gone: string | undefined, instead: LWWState | undefined): void {
+    if (gone === undefined) return;
+    for (const op of this.#log.ops) {
+      const before = op.before as LWWState | undefined;
+      if (before && op.doing.map === map && op.doing.key === key && formatTimestamp(before.timestamp) === gone) op.before = instead;
     }
   }
 
@@ -211,18 +250,20 @@ export class Replicas {
     if (t) this.#clock.resume(t);
   }
 
-  #store<S>(r: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[], tell: boolean): void {
+  #store<S>(r: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[], told: boolean): void {
     this.#events.storing();
     for (const change of changes) this.#disk.page(r.kind, r.name, change);
-    if (!tell) return;
+    if (!told) return;
     const packed = encode(changes.map((c) => [c.key, c.forget ?? null, c.merge ? r.kind.pack(c.merge) : null]));
-    this.#disk.after(() => this.#events.tell({ map: r.name, kind: r.kind.prefix, changes: packed }));
+    const tell = (): void => this.#events.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
+    // What is written and not stored may be gone with this client, and then nobody would send it. What was taken back is
+    // told in any case, and again to whoever has read it meanwhile.
+    this.#disk.after(tell, true);
+    if (changes.some((c) => c.forget !== undefined)) this.#disk.after((stored) => stored || tell());
   }
 
   /** Reads what is stored of a map, in slices. */
   async #load(r: AnyReplica): Promise<void> {
-    const meanwhile: Change<unknown>[] = [];
-    this.#meanwhile.set(r, meanwhile);
     try {
       const mark = (await this.#env.storage.list(['s', r.name], 1))[0];
       const place: Key = [r.kind.prefix, r.name];
@@ -247,7 +288,7 @@ export class Replicas {
       this.#events.error(err);
     }
     for (const op of this.#log.ops) if (op.doing.map === r.name && op.kind === r.kind) r.apply(op.change(), false);
-    for (const change of meanwhile) r.apply(change, false);
+    for (const change of this.#meanwhile.get(r)!) r.apply(change, false);
     this.#meanwhile.delete(r);
     r.loaded = true;
     this.#events.loaded(r);

@@ -41,6 +41,8 @@ export class Comparison {
   #again = false;
   /** Whether this round has led to anything. */
   #progress = false;
+  /** Whether the replica was emptied for this round, so that the walk brings everything. */
+  #full = false;
   #rounds = 0;
   #open = new Set<string>();
   #todo: string[] = [];
@@ -105,11 +107,12 @@ export class Comparison {
     });
   }
 
-  /** Takes the server's root; with walk its leaves are looked at even if it is equal. */
-  root(hash: number, at: Timestamp, walk = false): void {
+  /** Takes the server's root; full if the replica was emptied because of it. */
+  root(hash: number, at: Timestamp, full = false): void {
     if (this.#phase !== 'asked') return;
     this.#root = at;
-    if (hash === this.#replica.tree.root() && !walk) return this.#end(true);
+    this.#full = full;
+    if (hash === this.#replica.tree.root() && !full) return this.#end(true);
     this.#phase = 'walking';
     this.#ask('');
   }
@@ -150,7 +153,7 @@ export class Comparison {
     while (this.#todo.length && this.#open.size < openQuestions) this.#ask(this.#todo.pop()!);
     if (this.#open.size) return;
     const writing = [...this.#log.keys(this.#replica.name)].length > 0;
-    this.#end(!this.#progress && !writing);
+    this.#end(this.#full || (!this.#progress && !writing));
   }
 
   #end(settled: boolean): void {

@@ -1,5 +1,4 @@
 import { compareTimestamps, formatTimestamp, isLWWRecord, isORRecord, isTimestamp, parseTimestamp, type Clock, type messages, type ServerMessage, type Timestamp } from '@topgun/core';
-import type { Delivery } from './delivery.js';
 import type { Parts } from './feature.js';
 import type { Change } from './replica.js';
 import type { AnyReplica, LWWReplica, ORReplica } from './replicas.js';
@@ -14,17 +13,15 @@ const pushItems = 4000;
 export class Syncs {
   readonly #p: Parts;
   readonly #clock: Clock;
-  readonly #delivery: Delivery;
   readonly #comparisons = new Map<AnyReplica, Comparison>();
   /** Of an OR map in comparison: what the server's answers cover. */
   readonly #covering = new Map<ORReplica, number>();
   /** What this installation has confirmed. */
   #epoch = 0;
 
-  constructor(parts: Parts, clock: Clock, delivery: Delivery) {
+  constructor(parts: Parts, clock: Clock) {
     this.#p = parts;
     this.#clock = clock;
-    this.#delivery = delivery;
   }
 
   start(epoch: number): void {
@@ -139,7 +136,7 @@ export class Syncs {
     if (!r || !isTimestamp(m.timestamp)) return;
     this.#saw(m.timestamp);
     if (kind === or) {
-      if (m.fullResync) this.#startOver(r as ORReplica, m.timestamp);
+      if (m.fullResync) this.#startOver(r as ORReplica);
       this.#covering.set(r as ORReplica, m.coveringEpoch ?? 0);
     }
     c!.root(m.rootHash, m.timestamp, m.fullResync);
@@ -219,7 +216,7 @@ export class Syncs {
           claimedEpoch: this.#epoch,
         }),
       ask: (path) => link.send({ type: 'ORMAP_MERKLE_REQ_BUCKET', payload: { mapName: r.name, path } }),
-      mine: (path) => this.#push(r, below(r, path)),
+      mine: (path) => this.#push(r, below(r, path).filter((key) => !this.#p.log.waits(r.name, key))),
       agreed: (at) => {
         replicas.mark(r as AnyReplica, { at: at.millis, epoch: this.#covering.get(r) ?? 0 });
         this.#confirm();
@@ -255,6 +252,8 @@ export class Syncs {
     const changed = this.#mergeEntries(r, entries);
     const theirs = new Map(entries.map((e) => [e.key, new Set(e.records.map((record) => record.tag))]));
     const lacking = below(r, path).filter((key) => {
+      // What waits in the log gets there anyway.
+      if (this.#p.log.waits(r.name, key)) return false;
       const { live, removed } = r.states.get(key)!;
       const held = theirs.get(key);
       return live.some(({ tag }) => !held?.has(tag)) || [...(held ?? [])].some((tag) => removed.has(tag));
@@ -282,22 +281,18 @@ export class Syncs {
   }
 
   /**
-   * Forgets an OR map, because the server has forgotten removals that it may lack, and with it the operations before that
-   * time. They are refused: nothing goes unsaid.
+   * Forgets an OR map but for what waits, because the server has forgotten removals that it may lack. Additions that are
+   * too old for it are refused by the server, by name.
    */
-  #startOver(r: ORReplica, before: Timestamp): void {
+  #startOver(r: ORReplica): void {
     const { log, replicas } = this.#p;
     const changes: Change<ORState>[] = [];
     for (const [key, { live, removed }] of r.states) {
       for (const forget of [...live.map((record) => record.tag), ...removed.keys()]) changes.push({ key, forget });
     }
+    for (const op of log.ops) if (op.doing.map === r.name) changes.push(op.change() as Change<ORState>);
     replicas.change(r, changes);
-    const text = 'STALE_WRITE: the server has forgotten the removals that this could collide with';
-    for (const op of log.ops.filter((o) => o.doing.map === r.name)) {
-      const t = op.timestamp ?? parseTimestamp(op.doing.orTag ?? '');
-      if (t && compareTimestamps(t, before) < 0) this.#delivery.giveUp(op, { number: 409, name: 'STALE_WRITE', text });
-      else replicas.change(r, [op.change() as Change<ORState>]);
-    }
+    replicas.mark(r as AnyReplica, { at: 0, epoch: 0 });
   }
 }
 

@@ -75,7 +75,11 @@ export class Tabs {
   #receive(message: unknown): void {
     const { hello } = message as { hello?: string };
     if (!hello) this.#events.message(message);
-    else if (this.#env.locks) void this.#adopt(hello);
+    else if (this.#env.locks && !this.#watched.has(hello)) {
+      // It may have missed what this one said when it began.
+      this.tell({ hello: this.#namespace });
+      void this.#adopt(hello);
+    }
   }
 
   /** Takes the lock of a namespace; undefined when another client has it. It is held until this one is closed. */
