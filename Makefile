@@ -17,10 +17,11 @@ export GOLANGCI_LINT_CACHE := $(CURDIR)/.tools/lint-cache
 PKG  ?= ./...
 T    ?= 10s
 SEED ?= 1
+N    ?= 10000
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench microbench cover clean ci ts-build ts-check ts-test ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
+	fuzz sim bench microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +101,9 @@ ts-check: $(NODE_MODULES) ## Check the types of the TypeScript code, and that th
 
 ts-test: $(NODE_MODULES) ## Run the TypeScript tests.
 	cd clients/ts && node tools/test.mjs
+
+ts-histories: $(NODE_MODULES) ## Run N random histories of the TypeScript client from SEED on; N=1 prints one.
+	cd clients/ts && TOPGUN_HISTORIES=$(N) TOPGUN_SEED=$(SEED) node tools/test.mjs client/test/history
 
 ts-size: $(NODE_MODULES) ## Fail when what browsers load is larger than clients/ts/size.json allows.
 	cd clients/ts && node tools/size.mjs

@@ -48,6 +48,8 @@ export class Replicas {
   readonly marks = new Map<string, SyncMark>();
   /** Changes of a map while its pages are read, or are still to be. */
   readonly #meanwhile = new Map<AnyReplica, Change<unknown>[]>();
+  /** What was in replicas that were emptied and have not been found equal since: ids by key. */
+  readonly #former = new Map<AnyReplica, Map<string, string[]>>();
   #ready = false;
 
   constructor(env: Environment, disk: Disk, log: OpLog, clock: Clock, flusher: Flusher, events: ReplicasEvents) {
@@ -235,10 +237,40 @@ export class Replicas {
     }
   }
 
-  /** Notes when replica and server have been found equal, or that they have to be compared from the start. */
+  /**
+   * Forgets a map but for what waits: it has to come from the server anew. The storage, which other clients use too, keeps
+   * what it has until replica and server are found equal, and then forgets what has not come again.
+   */
+  empty<S>(r: Replica<S>): void {
+    const former = this.#former.get(r as AnyReplica) ?? new Map<string, string[]>();
+    this.#former.set(r as AnyReplica, former);
+    for (const [key, state] of r.states) {
+      const ids = r.kind.ids(state);
+      former.set(key, [...(former.get(key) ?? []), ...ids]);
+      for (const forget of ids) r.apply({ key, forget }, false);
+    }
+    for (const op of this.#log.ops) {
+      if (op.doing.map !== r.name) continue;
+      r.apply(op.change() as Change<S>, false);
+      op.before = undefined;
+    }
+    this.#become(r as AnyReplica, { at: 0, epoch: 0 });
+  }
+
+  /** Notes when replica and server have been found equal. */
   mark(r: AnyReplica, mark: SyncMark): void {
-    this.marks.set(r.name, mark);
+    for (const [key, ids] of this.#former.get(r) ?? []) {
+      const state = r.states.get(key);
+      const here = new Set(state ? r.kind.ids(state) : []);
+      for (const forget of ids) if (!here.has(forget)) this.#disk.page(r.kind, r.name, { key, forget });
+    }
+    this.#former.delete(r);
     this.#disk.set(['s', r.name], encode([mark.at, mark.epoch]));
+    this.#become(r, mark);
+  }
+
+  #become(r: AnyReplica, mark: SyncMark): void {
+    this.marks.set(r.name, mark);
     const complete = mark.at > 0;
     if (complete === r.complete) return;
     r.complete = complete;

@@ -34,6 +34,8 @@ export interface Kind<S> {
   merge(held: S | undefined, state: S): S;
   /** The state without what an id names: the timestamp of an LWW record, a tag of an OR map. */
   forget(held: S | undefined, id: string): S | undefined;
+  /** The ids of all that is in it. */
+  ids(state: S): string[];
   /** The greatest timestamp in it. */
   newest(state: S): Timestamp | undefined;
   /** The ids of tombstones that a predicate wants gone. */
@@ -59,6 +61,7 @@ export const lww: Kind<LWWState> = {
   hash: (key, state) => lwwHash(key, state.timestamp),
   merge: (held, state) => (held && compareTimestamps(state.timestamp, held.timestamp) <= 0 ? held : state),
   forget: (held, id) => (held && formatTimestamp(held.timestamp) === id ? undefined : held),
+  ids: (state) => [formatTimestamp(state.timestamp)],
   newest: (state) => state.timestamp,
   stale: (state, old) => (state.value === null && old(state.timestamp) ? [formatTimestamp(state.timestamp)] : []),
   pack: packRecord,
@@ -94,6 +97,7 @@ export const or: Kind<ORState> = {
     const live = held.live.filter((r) => r.tag !== id);
     return live.length + removed.size ? { live, removed } : undefined;
   },
+  ids: (state) => [...state.live.map((r) => r.tag), ...state.removed.keys()],
   newest: (state) => state.live.reduce<Timestamp | undefined>((t, r) => (t && compareTimestamps(t, r.timestamp) > 0 ? t : r.timestamp), undefined),
   stale: (state, old) => [...state.removed].filter(([tag, at]) => old(tag, at)).map(([tag]) => tag),
   pack: (state) => [state.live.map((r) => [r.tag, ...packRecord(r)]), [...state.removed]],

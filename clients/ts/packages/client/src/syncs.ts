@@ -136,7 +136,8 @@ export class Syncs {
     if (!r || !isTimestamp(m.timestamp)) return;
     this.#saw(m.timestamp);
     if (kind === or) {
-      if (m.fullResync) this.#startOver(r as ORReplica);
+      // It may lack removals that the server has forgotten. Additions that are too old are refused by the server, by name.
+      if (m.fullResync) this.#p.replicas.empty(r as ORReplica);
       this.#covering.set(r as ORReplica, m.coveringEpoch ?? 0);
     }
     c!.root(m.rootHash, m.timestamp, m.fullResync);
@@ -175,15 +176,11 @@ export class Syncs {
     return this.#p.replicas.change(r, changes, true);
   }
 
-  /** Forgets an LWW map but for what waits, and begins anew. */
+  /** Forgets an LWW map, because the server has forgotten removals that it may lack, and begins anew. */
   #reset(map: string): void {
     const [r, c] = this.#of(lww, map) ?? [];
     if (!r) return;
-    const { replicas, log } = this.#p;
-    const changes: Change<LWWState>[] = [];
-    for (const [key, state] of r.states) if (!log.waits(map, key)) changes.push({ key, forget: formatTimestamp(state.timestamp) });
-    replicas.change(r, changes);
-    replicas.mark(r as AnyReplica, { at: 0, epoch: 0 });
+    this.#p.replicas.empty(r);
     c!.restart();
   }
 
@@ -278,21 +275,6 @@ export class Syncs {
     }
     send();
     return keys.length > 0;
-  }
-
-  /**
-   * Forgets an OR map but for what waits, because the server has forgotten removals that it may lack. Additions that are
-   * too old for it are refused by the server, by name.
-   */
-  #startOver(r: ORReplica): void {
-    const { log, replicas } = this.#p;
-    const changes: Change<ORState>[] = [];
-    for (const [key, { live, removed }] of r.states) {
-      for (const forget of [...live.map((record) => record.tag), ...removed.keys()]) changes.push({ key, forget });
-    }
-    for (const op of log.ops) if (op.doing.map === r.name) changes.push(op.change() as Change<ORState>);
-    replicas.change(r, changes);
-    replicas.mark(r as AnyReplica, { at: 0, epoch: 0 });
   }
 }
 
