@@ -201,3 +201,17 @@ func (e *ValueError) Is(target error) bool { return target == ErrInvalidValue }
 
 // Unwrap returns the cause.
 func (e *ValueError) Unwrap() error { return e.Err }
+
+// ConcernError says that a write is carried out, but that the server cannot
+// bring it as far as the write asked for. It stays in the replica.
+type ConcernError struct {
+	// Reached is how far the write has come.
+	Reached Concern
+
+	// Reason is the server's.
+	Reason string
+}
+
+func (e *ConcernError) Error() string {
+	return fmt.Sprintf("topgun: the write has only reached %s: %s", e.Reached, e.Reason)
+}

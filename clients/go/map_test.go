@@ -276,3 +276,21 @@ func TestManyRecordsComeByTheTree(t *testing.T) {
 		t.Errorf("%d entries, want %d", len(got), len(want))
 	}
 }
+
+func TestAConcernThatWasNotReachedIsToldAndTheWriteStays(t *testing.T) {
+	s := startServer(t, "TOPGUN_NO_AUTH=1", "TOPGUN_UNREACHABLE_CONCERN=report")
+	c := s.connect()
+	m := topgun.MapOf[int](c, "m")
+	w := must(m.Set("a", 1, topgun.WithConcern(topgun.Replicated)))(t)
+	_, err := w.Wait(within(t))
+	var short *topgun.ConcernError
+	if !errors.As(err, &short) || short.Reached != topgun.Persisted || !strings.Contains(short.Reason, "WRITE_CONCERN_UNAVAILABLE") {
+		t.Fatalf("told %v", err)
+	}
+	if err := m.Sync(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Get("a"); got != 1 || err != nil {
+		t.Errorf("the replica holds %d, %v", got, err)
+	}
+}

@@ -137,6 +137,13 @@ func (c *Client) acknowledged(m *wire.OpAck) {
 	for _, o := range c.log.take(min(last, c.link.sent)) {
 		level := concernOf(m.AchievedLevel)
 		if r := results[o.wire.ID]; r != nil {
+			if reached := concernOf(r.AchievedLevel); !r.Success && reached >= Applied {
+				// It is carried out and stays; only the concern was not reached.
+				for _, w := range o.writes {
+					w.settle(0, &ConcernError{Reached: reached, Reason: strings.Clone(r.Error)})
+				}
+				continue
+			}
 			if !r.Success {
 				c.reject(o, 0, r.Error)
 				continue

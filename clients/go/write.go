@@ -78,7 +78,8 @@ func (w *Write) settle(level Concern, err error) {
 func (w *Write) Done() <-chan struct{} { return w.done }
 
 // Wait waits until the server has acknowledged the write and returns the level
-// that was reached. The error is a *RejectedError if the write was refused,
+// that was reached. The error is a *RejectedError if the write was refused, a
+// *ConcernError if it was carried out but did not come as far as it asked for,
 // ErrClosed if the client was closed before, or that of ctx, whose end stops the
 // waiting and not the write.
 //

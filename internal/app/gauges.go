@@ -28,6 +28,12 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 		}
 		return 0
 	})
+	gauge("topgun_healthy", "1 while the node takes writes and keeps them; /health says what is wrong when it is 0.", func() float64 {
+		if len(n.Problems()) == 0 {
+			return 1
+		}
+		return 0
+	})
 	counter("topgun_log_generations_total", "Failures of the log, counted from 1.", func() float64 { return float64(lg.Generation()) })
 	counter("topgun_checkpoints_total", "Checkpoints written.", func() float64 { return float64(n.Checkpointer.Stats().Checkpoints) })
 	counter("topgun_checkpoint_rows_total", "Rows written in checkpoints.", func() float64 { return float64(n.Checkpointer.Stats().Rows) })

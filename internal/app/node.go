@@ -48,6 +48,7 @@ type NodeOptions struct {
 	Query      query.Options
 	Session    session.Options
 	Limits     service.Limits
+	Maps       maps.Options
 	Tokens     auth.Tokens
 
 	// DeviceRetention is how long a device that stays away is remembered; at least
@@ -63,6 +64,7 @@ type Node struct {
 	Tokens       *auth.Service
 
 	clock    clock.Clock
+	log      engine.Log
 	feed     *feed.Feed
 	maps     *maps.Service
 	syncs    *syncservice.Service
@@ -73,7 +75,7 @@ type Node struct {
 // NewNode loads the durable state and connects the parts. ctx ends the work
 // that the node does for itself.
 func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
-	n := &Node{clock: w.Clock, feed: &feed.Feed{}}
+	n := &Node{clock: w.Clock, log: w.Log, feed: &feed.Feed{}}
 	var err error
 	if n.Engine, err = engine.Open(ctx, opt.ID, w.Clock, w.Log, w.Store, n.feed, opt.Engine); err != nil {
 		return nil, fmt.Errorf("load the state of the node: %w", err)
@@ -91,7 +93,7 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	if n.syncs, err = syncservice.New(ctx, n.Engine, n.queries, opt.Limits, opt.DeviceRetention); err != nil {
 		return nil, err
 	}
-	n.maps = maps.New(n.Engine, w.Clock, w.Metrics, opt.Limits, n.syncs)
+	n.maps = maps.New(n.Engine, w.Clock, w.Metrics, opt.Limits, n.syncs, opt.Maps)
 
 	reg := &service.Registry{}
 	reg.Add(n.maps)
@@ -113,6 +115,19 @@ func (n *Node) Actors() []actor.Actor {
 		all = append(all, l)
 	}
 	return all
+}
+
+// Problems says what keeps the node from taking or keeping writes, one sentence
+// each.
+func (n *Node) Problems() []string {
+	var out []string
+	if err := n.log.Problem(); err != nil {
+		out = append(out, fmt.Sprintf("the change log cannot be written, writes are refused until it can: %v", err))
+	}
+	if err := n.Checkpointer.Stats().LastError; err != nil {
+		out = append(out, fmt.Sprintf("the store cannot be written; writes are refused when the change log is full: %v", err))
+	}
+	return out
 }
 
 // Sweep does what has to be done from time to time; it is called every 100 ms.

@@ -188,6 +188,38 @@ func TestWriteConcerns(t *testing.T) {
 	}
 }
 
+// TestUnreachableConcernsAreReported, if the configuration says so: the operation
+// is carried out, its result says how far it came, and that this is not what was
+// asked for.
+func TestUnreachableConcernsAreReported(t *testing.T) {
+	const report = "TOPGUN_UNREACHABLE_CONCERN=report"
+	embedded, null := startServer(t, report), startServer(t, report, "STORAGE_BACKEND=null", "TOPGUN_DATA_DIR=")
+	for _, tt := range []struct {
+		server *testServer
+		ask    wire.WriteConcern
+		level  wire.WriteConcern
+	}{
+		{embedded, wire.Replicated, wire.Persisted},
+		{null, wire.Replicated, wire.Applied},
+		{null, wire.Persisted, wire.Applied},
+	} {
+		p := tt.server.dial()
+		b := peer.Batch(peer.Put("7", "m", string(tt.ask), 1, at(5)))
+		b.WriteConcern = tt.ask
+		p.Send(b)
+		ack := peer.Only[*wire.OpAck](p)
+		if ack.LastID != "7" || ack.AchievedLevel != tt.level || len(ack.Results) != 1 {
+			t.Fatalf("%s: the acknowledgement is %+v", tt.ask, ack)
+		}
+		if r := ack.Results[0]; r.Success || r.AchievedLevel != tt.level || !strings.HasPrefix(r.Error, "WRITE_CONCERN_UNAVAILABLE: "+string(tt.ask)) {
+			t.Errorf("%s: the result is %+v", tt.ask, r)
+		}
+		if _, there := rows(p, "m")[string(tt.ask)]; !there {
+			t.Errorf("%s: the operation was not carried out", tt.ask)
+		}
+	}
+}
+
 // TestMixedConcerns: one acknowledgement after the strongest concern.
 func TestMixedConcerns(t *testing.T) {
 	p := startServer(t).dial()

@@ -156,7 +156,7 @@ func cacheDir(instance string) (string, error) {
 // openNear opens store and log, and names the directory if it has no name.
 func (o *opener) openNear(dir string) error {
 	var err error
-	if o.local, err = openLocal(o.cfg, dir, o.clock, o.logger, o.syncs); err != nil {
+	if o.local, err = openLocal(o.cfg, o.fs, dir, o.clock, o.logger, o.syncs); err != nil {
 		return err
 	}
 	o.owner, err = readSmall(o.fs, ownerFile(dir))

@@ -22,6 +22,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/service"
 	"github.com/topgunbuild/topgun-go/internal/service/auth"
+	"github.com/topgunbuild/topgun-go/internal/service/maps"
 	syncservice "github.com/topgunbuild/topgun-go/internal/service/sync"
 	"github.com/topgunbuild/topgun-go/internal/session"
 	"github.com/topgunbuild/topgun-go/internal/transport"
@@ -34,6 +35,11 @@ import (
 // connect, and nothing else. When ctx ends it stops accepting, answers what is
 // under way, flushes and returns nil.
 func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error {
+	return run(ctx, cfg, vfs.Default, stdout, stderr)
+}
+
+// run is Run over a file system.
+func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.Writer) error {
 	logger := newLogger(cfg.Log, stderr)
 	for _, w := range cfg.Warnings {
 		logger.WarnContext(ctx, "configuration", "finding", w)
@@ -43,15 +49,15 @@ func Run(ctx context.Context, cfg config.Config, stdout, stderr io.Writer) error
 	clk := systemClock{}
 	syncs := newSyncMetrics(reg)
 
-	if err := refuseHalfRestored(vfs.Default, cfg.Storage); err != nil {
+	if err := refuseHalfRestored(disk, cfg.Storage); err != nil {
 		return err
 	}
-	st, err := openStorage(ctx, cfg.Storage, clk, logger, syncs.observe)
+	st, err := openStorage(ctx, cfg.Storage, disk, clk, logger, syncs.observe)
 	if err != nil {
 		return fmt.Errorf("open the storage: %w", err)
 	}
 	cfg.Storage.DataDir = st.dir
-	id, err := nodeID(vfs.Default, cfg, systemRandom{})
+	id, err := nodeID(disk, cfg, systemRandom{})
 	if err != nil {
 		return errors.Join(fmt.Errorf("read the node id: %w", err), st.close())
 	}
@@ -90,6 +96,7 @@ func nodeOptions(cfg config.Config, id string, port int) NodeOptions {
 		Endpoint:   "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws",
 		Engine:     engine.Options{MaxLogBytes: cfg.Storage.ChangeLogBytes, Lifetimes: lifetimes(cfg.Lifetimes)},
 		Checkpoint: engine.CheckpointOptions{Every: cfg.Storage.CheckpointInterval, LogBytes: cfg.Storage.ChangeLogBytes / 4},
+		Maps:       maps.Options{ReportUnreachable: cfg.UnreachableConcern == config.ReportConcern},
 		Limits:     service.Limits{KeyBytes: cfg.Limits.KeyBytes, ValueBytes: cfg.Limits.ValueBytes},
 		Session: session.Options{
 			Wire:         wire.Limits{FrameBytes: cfg.Limits.MessageBytes, KeyBytes: max(cfg.Limits.KeyBytes, 64<<10)},
@@ -205,6 +212,9 @@ func (s *server) State() string {
 	state, _ := s.state.Load().(string)
 	return state
 }
+
+// Problems implements httpapi.Health.
+func (s *server) Problems() []string { return s.node.Problems() }
 
 // Connections implements httpapi.Health.
 func (s *server) Connections() int { return s.node.Host.Sessions() }

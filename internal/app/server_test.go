@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/topgunbuild/topgun-go/internal/app/config"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -39,6 +41,12 @@ func startServer(t *testing.T, env ...string) *testServer {
 // otherwise: a later variable replaces an earlier one.
 func startServerIn(t *testing.T, dir string, env ...string) *testServer {
 	t.Helper()
+	return startServerOn(t, dir, vfs.Default, env...)
+}
+
+// startServerOn is startServerIn over a file system.
+func startServerOn(t *testing.T, dir string, disk vfs.FS, env ...string) *testServer {
+	t.Helper()
 	environ := append([]string{"TOPGUN_NO_AUTH=1", "TOPGUN_BIND_ADDR=localhost", "TOPGUN_DATA_DIR=" + dir, "PORT=0"}, env...)
 	cfg, err := config.Load(config.Sources{Environ: environ, ReadFile: func(string) ([]byte, error) { return nil, io.EOF }})
 	if err != nil {
@@ -49,7 +57,7 @@ func startServerIn(t *testing.T, dir string, env ...string) *testServer {
 	done := make(chan error, 1)
 	var log strings.Builder
 	go func() {
-		done <- Run(ctx, cfg, in, &log)
+		done <- run(ctx, cfg, disk, in, &log)
 		_ = in.Close()
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')

@@ -41,7 +41,7 @@ type storage struct {
 }
 
 // openStorage opens what the configuration asks for.
-func openStorage(ctx context.Context, cfg config.Storage, clk clock.Clock, logger *slog.Logger, syncs onSync) (*storage, error) {
+func openStorage(ctx context.Context, cfg config.Storage, disk vfs.FS, clk clock.Clock, logger *slog.Logger, syncs onSync) (*storage, error) {
 	switch cfg.Backend {
 	case config.Null:
 		st := &null.Store{}
@@ -51,10 +51,10 @@ func openStorage(ctx context.Context, cfg config.Storage, clk clock.Clock, logge
 			close: st.Close,
 		}, nil
 	case config.Postgres:
-		o := &opener{cfg: cfg, clock: clk, logger: logger, syncs: syncs, random: systemRandom{}, fs: vfs.Default}
+		o := &opener{cfg: cfg, clock: clk, logger: logger, syncs: syncs, random: systemRandom{}, fs: disk}
 		return o.open(ctx)
 	default:
-		l, err := openLocal(cfg, cfg.DataDir, clk, logger, syncs)
+		l, err := openLocal(cfg, disk, cfg.DataDir, clk, logger, syncs)
 		if err != nil {
 			return nil, err
 		}
@@ -73,15 +73,15 @@ type local struct {
 
 // openLocal opens store and log in a directory. The store takes the lock on the
 // directory, so it is opened first and closed last.
-func openLocal(cfg config.Storage, dir string, clk clock.Clock, logger *slog.Logger, syncs onSync) (*local, error) {
-	st, err := embedded.Open(vfs.Default, filepath.Join(dir, "store"), logger, embedded.Options{})
+func openLocal(cfg config.Storage, disk vfs.FS, dir string, clk clock.Clock, logger *slog.Logger, syncs onSync) (*local, error) {
+	st, err := embedded.Open(disk, filepath.Join(dir, "store"), logger, embedded.Options{})
 	if errors.Is(err, backing.ErrLocked) {
 		return nil, fmt.Errorf("the data directory %s is in use by another process; stop it, or choose another directory: %w", dir, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	lg, err := log.Open(vfs.Default, filepath.Join(dir, "log"), clk, log.Options{
+	lg, err := log.Open(disk, filepath.Join(dir, "log"), clk, log.Options{
 		SegmentBytes:  min(cfg.ChangeLogBytes/8, maxSegmentBytes),
 		ConsumerBytes: cfg.ConsumerLogBytes,
 		Index:         consume.Index,

@@ -1,10 +1,12 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 )
 
@@ -44,4 +46,16 @@ func (l Limits) Admit(op *records.Op) error {
 		return &Error{Code: wire.CodeTooLarge, Text: fmt.Sprintf("the value has %d bytes, the limit is %d; store large data elsewhere", len(op.Value), l.ValueBytes)}
 	}
 	return nil
+}
+
+// Turned is what a handler returns when the engine has not admitted the message
+// of that type: ErrBusy, or an *Error when waiting is of no use.
+func Turned(err error, typ wire.Type, request string) error {
+	if errors.Is(err, engine.ErrBusy) {
+		return ErrBusy
+	}
+	return &Error{
+		Code: CodeOf(err), Type: typ, Request: request,
+		Text: fmt.Sprintf("the operations were not stored and have to be sent again: %v", err),
+	}
 }

@@ -20,6 +20,10 @@ type Config struct {
 	Limits    Limits
 	Log       Log
 
+	// UnreachableConcern says what becomes of an operation whose write concern
+	// this node can never reach.
+	UnreachableConcern Unreachable
+
 	// ShutdownTimeout bounds draining and flushing after the first stop signal.
 	ShutdownTimeout time.Duration
 
@@ -27,6 +31,16 @@ type Config struct {
 	// to be logged: they hold no secret.
 	Warnings []string
 }
+
+// Unreachable names an answer to a write concern that can never be reached.
+type Unreachable string
+
+const (
+	// RefuseConcern refuses the operation by name.
+	RefuseConcern Unreachable = "refuse"
+	// ReportConcern carries it out and reports how far it came.
+	ReportConcern Unreachable = "report"
+)
 
 // Listen says where clients reach the server and who may.
 type Listen struct {

@@ -58,6 +58,14 @@ func defineGeneral(c *Config, file *string) []Option {
 			Help:  "Longest time to drain and flush after the first stop signal.",
 			value: span{to: &c.ShutdownTimeout, min: 100 * time.Millisecond, max: 10 * time.Minute},
 		},
+		{
+			Name: "unreachable-concern", Env: "TOPGUN_UNREACHABLE_CONCERN", Group: groupGeneral, Default: string(RefuseConcern),
+			Help: "What becomes of an operation whose write concern this node can never reach (REPLICATED while it is alone, PERSISTED without storage): refuse it, or carry it out and report the level that was reached.",
+			value: choice[Unreachable]{
+				to:    &c.UnreachableConcern,
+				words: []word[Unreachable]{{string(RefuseConcern), RefuseConcern}, {string(ReportConcern), ReportConcern}},
+			},
+		},
 	}
 }
 

@@ -239,8 +239,12 @@ func (c *Checkpointer) finish() bool {
 	r.waiting = nil
 	if err != nil {
 		r.again = c.clock.Now().Add(retryAfter)
+		if c.engine.stuck.Swap(&err) == nil {
+			c.engine.Credit.wakeAll() // to be turned away
+		}
 		return false
 	}
+	c.engine.stuck.Store(nil)
 	c.run, c.done = nil, log.LSN(r.mark.LSN)
 	c.engine.Credit.wakeAll()
 	return true

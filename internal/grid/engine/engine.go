@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
@@ -77,6 +79,9 @@ type Engine struct {
 	sweeps   []sweep
 
 	Credit *Credit
+
+	// stuck is why the last checkpoint failed, nil when it did not.
+	stuck atomic.Pointer[error]
 }
 
 // Open loads the durable state of the node from the store and the log.
@@ -133,18 +138,30 @@ func (e *Engine) Keeping() *records.Keeping { return e.keeping }
 // that can be reached.
 func (e *Engine) Durable() bool { return !log.IsNull(e.log) }
 
-// Admit reserves room for operations as Credit.Reserve does. It also refuses
-// while the log is longer than it may be; wake may then be called at once.
-func (e *Engine) Admit(ops, bytes int, wake func()) bool {
+// ErrBusy is what Admit returns while there is no room.
+var ErrBusy = errors.New("engine: no room for more operations now")
+
+// Admit reserves room for operations as Credit.Reserve does, and returns ErrBusy
+// when there is none. It also does so while the log is longer than it may be;
+// wake may then be called at once. A log that stays so because the store cannot
+// be written is no matter of waiting: the error then matches
+// lane.ErrUnavailable, and wake is not called.
+func (e *Engine) Admit(ops, bytes int, wake func()) error {
 	if e.log.Retained() <= e.opt.MaxLogBytes {
-		return e.Credit.Reserve(ops, bytes, wake)
+		if !e.Credit.Reserve(ops, bytes, wake) {
+			return ErrBusy
+		}
+		return nil
+	}
+	if err := e.stuck.Load(); err != nil {
+		return fmt.Errorf("%w: it is full, and the store cannot be written: %w", lane.ErrUnavailable, *err)
 	}
 	e.Credit.wait(wake)
-	if e.log.Retained() <= e.opt.MaxLogBytes {
+	if e.log.Retained() <= e.opt.MaxLogBytes || e.stuck.Load() != nil {
 		// The checkpoint ended before anybody waited for it.
 		e.Credit.wakeAll()
 	}
-	return false
+	return ErrBusy
 }
 
 // loader brings replicas to the durable state.

@@ -88,8 +88,8 @@ func (s *Service) request(c *service.Caller, m *wire.CounterRequest) error {
 // sync merges the client's state. The feed tells all subscribers, the sender
 // among them; when nothing changed, only the sender is told what there is.
 func (s *Service) sync(c *service.Caller, m *wire.CounterSync, size int) error {
-	if !s.engine.Admit(1, size, c.Wake) {
-		return service.ErrBusy
+	if err := s.engine.Admit(1, size, c.Wake); err != nil {
+		return service.Turned(err, m.Type(), m.Name)
 	}
 	state, err := s.admit(c, m)
 	if err != nil {

@@ -69,14 +69,21 @@ func (j *job) results() []wire.OpResult {
 		why[r.id] = r.err
 	}
 	var out []wire.OpResult
+	short := j.short
 	for i, id := range j.ids {
 		at := j.place[i]
 		failed := at < 0 || j.Results[at].Err != nil
 		switch {
 		case failed:
 			out = append(out, wire.OpResult{OpID: id, AchievedLevel: wire.FireAndForget, Error: why[id].Error()})
+		case len(short) > 0 && short[0].at == i:
+			code := service.CodeOf(short[0].err)
+			out = append(out, wire.OpResult{OpID: id, AchievedLevel: j.level, Error: reason(code, short[0].err)})
 		case j.verbose:
 			out = append(out, wire.OpResult{OpID: id, Success: true, AchievedLevel: j.level})
+		}
+		if len(short) > 0 && short[0].at == i {
+			short = short[1:]
 		}
 	}
 	return out

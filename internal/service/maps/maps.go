@@ -1,8 +1,10 @@
 package maps
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +17,17 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
+// Options are the choices of a Service.
+type Options struct {
+	// ReportUnreachable has an operation whose write concern this node can never
+	// reach carried out all the same, and its result say how far it came. Without
+	// it the operation is refused.
+	ReportUnreachable bool
+}
+
 // Service carries out operations on maps.
 type Service struct {
+	opt     Options
 	engine  *engine.Engine
 	clock   clock.Clock
 	limits  service.Limits
@@ -32,7 +43,7 @@ type metrics struct {
 }
 
 // New makes the service. tracker is told who writes to OR maps.
-func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim service.Limits, tracker service.Tracker) *Service {
+func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim service.Limits, tracker service.Tracker, opt Options) *Service {
 	ops := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "topgun_operations_total", Help: "Operations of clients, by what became of them.",
 	}, []string{"outcome"})
@@ -47,7 +58,7 @@ func New(e *engine.Engine, clk clock.Clock, reg prometheus.Registerer, lim servi
 	}
 	reg.MustRegister(ops, m.latency)
 	return &Service{
-		engine: e, clock: clk, limits: lim.WithDefaults(), tracker: tracker, metrics: m,
+		opt: opt, engine: e, clock: clk, limits: lim.WithDefaults(), tracker: tracker, metrics: m,
 		late: late{jobs: map[*job]time.Time{}},
 	}
 }
@@ -100,6 +111,16 @@ type job struct {
 
 	verbose bool // a write concern was asked for, so results are reported
 	level   wire.WriteConcern
+
+	// short are those that are carried out although their concern cannot be
+	// reached, in the order of the frame.
+	short []shortfall
+}
+
+// shortfall is a write concern that this node can never reach.
+type shortfall struct {
+	at  int // index in the frame
+	err error
 }
 
 // refusal is an operation that will never be carried out.
@@ -118,8 +139,8 @@ func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.Wr
 	if slices.ContainsFunc(ops, writesSet) && !s.tracker.Track(c) {
 		return service.ErrBusy
 	}
-	if !s.engine.Admit(len(ops), size, c.Wake) {
-		return service.ErrBusy
+	if err := s.engine.Admit(len(ops), size, c.Wake); err != nil {
+		return s.turnAway(c, ops, err)
 	}
 	j, ok := s.pool.Get().(*job)
 	if !ok {
@@ -132,6 +153,19 @@ func (s *Service) submit(c *service.Caller, ops []wire.ClientOp, concern wire.Wr
 	s.late.add(j, shortest(ops, timeout))
 	s.engine.Do(&j.Batch)
 	return nil
+}
+
+// turnAway answers operations that the engine has not admitted. When waiting is
+// of no use, nothing behind them may be acknowledged.
+func (s *Service) turnAway(c *service.Caller, ops []wire.ClientOp, why error) error {
+	err := service.Turned(why, wire.TypeOpBatch, strings.Clone(ops[len(ops)-1].ID))
+	var e *service.Error
+	if errors.As(err, &e) {
+		s.metrics.unavailable.Add(float64(len(ops)))
+		c.Acks.Take().Fail(e, &service.CloseError{Code: wire.CloseTryAgainLater})
+		return nil
+	}
+	return err
 }
 
 // fill admits the operations and settles what the batch waits for: the
@@ -150,29 +184,42 @@ func (j *job) fill(ops []wire.ClientOp, concern wire.WriteConcern) {
 		if want != "" {
 			j.verbose = true
 		}
-		if want == "" || want == wire.Persisted {
+		if want == "" || want.Rank() >= wire.Replicated.Rank() {
 			if s.engine.Durable() {
 				j.Until, j.level = engine.Durable, wire.Persisted
 			}
 		}
-		if err := j.admit(op, want); err != nil {
+		why := s.unreachable(want)
+		err := why
+		if err == nil || s.opt.ReportUnreachable {
+			err = j.admit(op)
+		}
+		if err != nil {
 			j.place = append(j.place, -1)
 			j.refused = append(j.refused, refusal{op.ID, err})
 			continue
+		}
+		if why != nil {
+			j.short = append(j.short, shortfall{i, why})
 		}
 		j.place = append(j.place, len(j.Ops)-1)
 	}
 }
 
-// admit adds one operation to the batch, or says why it is refused.
-func (j *job) admit(op *wire.ClientOp, want wire.WriteConcern) error {
-	s := j.service
+// unreachable says why this node can never reach a write concern, or nil.
+func (s *Service) unreachable(want wire.WriteConcern) error {
 	switch {
 	case want == wire.Replicated:
 		return &service.Error{Code: wire.CodeWriteConcernUnavailable, Text: "REPLICATED needs a second member and this node is alone; ask for PERSISTED or APPLIED"}
 	case want == wire.Persisted && !s.engine.Durable():
 		return &service.Error{Code: wire.CodeWriteConcernUnavailable, Text: "PERSISTED needs storage and this node keeps none; ask for APPLIED"}
 	}
+	return nil
+}
+
+// admit adds one operation to the batch, or says why it is refused.
+func (j *job) admit(op *wire.ClientOp) error {
+	s := j.service
 	j.Ops = append(j.Ops, records.Op{})
 	out := &j.Ops[len(j.Ops)-1]
 	err := translate(j.caller, op, out)
@@ -208,9 +255,11 @@ func (s *Service) recycle(j *job) {
 	clear(j.Results)
 	clear(j.ids)
 	clear(j.refused)
+	clear(j.short)
 	clear(j.frames)
 	j.Ops, j.Results = j.Ops[:0], j.Results[:0]
 	j.ids, j.place, j.refused, j.frames = j.ids[:0], j.place[:0], j.refused[:0], j.frames[:0]
+	j.short = j.short[:0]
 	j.caller, j.ticket = nil, nil
 	if cap(j.Ops) <= 1024 {
 		s.pool.Put(j)

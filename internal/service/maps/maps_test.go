@@ -30,7 +30,14 @@ func newHarness(t *testing.T, opt gridtest.Options) *harness {
 	t.Helper()
 	w := gridtest.Open(t, opt)
 	lim := service.Limits{KeyBytes: 16, ValueBytes: 64}
-	return &harness{t: t, world: w, service: maps.New(w.Engine, w.Clock, prometheus.NewRegistry(), lim, tracker{})}
+	return &harness{t: t, world: w, service: maps.New(w.Engine, w.Clock, prometheus.NewRegistry(), lim, tracker{}, maps.Options{})}
+}
+
+// reporting makes the service carry out what it cannot bring as far as asked.
+func (h *harness) reporting() *harness {
+	lim := service.Limits{KeyBytes: 16, ValueBytes: 64}
+	h.service = maps.New(h.world.Engine, h.world.Clock, prometheus.NewRegistry(), lim, tracker{}, maps.Options{ReportUnreachable: true})
+	return h
 }
 
 func (h *harness) join() *servicetest.Caller {
@@ -365,3 +372,78 @@ func TestEveryKindOfOperation(t *testing.T) {
 type tracker struct{}
 
 func (tracker) Track(*service.Caller) bool { return true }
+
+// TestConcernsThatCannotBeReachedAreReported, if the node is told to: the
+// operation is carried out as far as it can be, and its result says so and why.
+// An operation that is refused for another reason is refused.
+func TestConcernsThatCannotBeReachedAreReported(t *testing.T) {
+	concern := func(op wire.ClientOp, w wire.WriteConcern) wire.ClientOp {
+		op.WriteConcern = w
+		return op
+	}
+	at := gridtest.At(1, "x")
+	large := concern(put("2", "l", at), wire.Replicated)
+	large.Record.Value.Value = value.AppendStr(nil, strings.Repeat("v", 70))
+	for _, c := range []struct {
+		name    string
+		null    bool
+		message wire.Message
+		want    string
+	}{
+		{"replicated", false, batch(concern(put("1", "k", at), wire.Replicated), put("2", "l", at)), "ack 2 PERSISTED 1:false:PERSISTED 2:true:PERSISTED"},
+		{"replicated, nothing is kept", true, batch(put("1", "l", at), concern(put("2", "k", at), wire.Replicated)), "ack 2 APPLIED 1:true:APPLIED 2:false:APPLIED"},
+		{"persisted, nothing is kept", true, &wire.OpBatch{Ops: []wire.ClientOp{put("1", "k", at)}, WriteConcern: wire.Persisted}, "ack 1 APPLIED 1:false:APPLIED"},
+		{"too large as well", false, batch(concern(put("1", "k", at), wire.Replicated), large), "rejected 2 TOO_LARGE, ack 2 PERSISTED 1:false:PERSISTED 2:false:FIRE_AND_FORGET"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarness(t, gridtest.Options{Null: c.null}).reporting()
+			p := h.join()
+			h.must(p, c.message)
+			h.world.StepActors()
+			if got := short(p.Take(t)); !c.null && got != "" || c.null && got != c.want {
+				t.Errorf("before anything is on disk: %s", got)
+			}
+			h.must(p, c.message) // again, in the memory of the first
+			h.world.Settle()
+			want := c.want
+			if !c.null {
+				want += ", " + c.want
+			}
+			if got := short(p.Take(t)); got != want {
+				t.Errorf("answered\n%s\nwant\n%s", got, want)
+			}
+			if _, ok := h.world.Read(t, "notes", "k"); !ok {
+				t.Error("the operation was not carried out")
+			}
+		})
+	}
+}
+
+// TestAFullLogBesideAFailingStoreIsNoMatterOfWaiting: writes are refused for now,
+// by name, and the session ends, so that nothing behind them is acknowledged.
+func TestAFullLogBesideAFailingStoreIsNoMatterOfWaiting(t *testing.T) {
+	h := newHarness(t, gridtest.Options{Engine: engine.Options{MaxLogBytes: 64}, Checkpoint: engine.CheckpointOptions{LogBytes: 32}})
+	h.world.Store.OnApply(func() gridtest.Outcome { return gridtest.Refuses })
+	p := h.join()
+	h.must(p, batch(put("1", "k", gridtest.At(1, "x"))))
+	h.world.Settle()
+	if got := short(p.Take(t)); got != "ack 1 PERSISTED" {
+		t.Fatalf("the first: %s", got)
+	}
+	h.must(p, batch(put("2", "k", gridtest.At(2, "x"))))
+	if got := short(p.Take(t)); got != "error UNAVAILABLE 2" {
+		t.Errorf("the second: %s", got)
+	}
+	if why := p.Closed(); why == nil || why.Code != wire.CloseTryAgainLater {
+		t.Errorf("closed with %v", why)
+	}
+	h.world.Store.OnApply(nil)
+	h.world.Clock.Advance(time.Second)
+	h.world.Settle()
+	again := h.join()
+	h.must(again, batch(put("2", "k", gridtest.At(2, "x"))))
+	h.world.Settle()
+	if got := short(again.Take(t)); got != "ack 2 PERSISTED" {
+		t.Errorf("when the store works again: %s", got)
+	}
+}

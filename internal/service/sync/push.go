@@ -30,8 +30,11 @@ func (s *Service) push(c *service.Caller, m *wire.ORMapPushDiff, size int) error
 	for i := range m.Entries {
 		cost += len(m.Entries[i].Records) + 1
 	}
-	if c.Acks.Full() || !s.engine.Admit(cost, size, c.Wake) {
+	if c.Acks.Full() {
 		return service.ErrBusy
+	}
+	if err := s.engine.Admit(cost, size, c.Wake); err != nil {
+		return service.Turned(err, m.Type(), m.MapName)
 	}
 	author := *c.Author
 	author.Origin = change.OriginSync

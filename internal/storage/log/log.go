@@ -104,6 +104,13 @@ func (l *Log) End() LSN {
 // Healthy reports whether appends are accepted: neither failed nor closed.
 func (l *Log) Healthy() bool { return l.healthy.Load() }
 
+// Problem is why the log takes no appends, nil while it does.
+func (l *Log) Problem() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refusalLocked()
+}
+
 // Retained is how many bytes of durable frames a Replay would read that begins
 // at the last position given to DropBefore.
 func (l *Log) Retained() int64 { return l.retained.Load() }

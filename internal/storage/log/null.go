@@ -13,6 +13,7 @@ type Appender interface {
 	DurableAt(gen uint64) LSN
 	End() LSN
 	Healthy() bool
+	Problem() error
 	Retained() int64
 	Subscribe(fn func())
 	Replay(from LSN, fn func(lsn LSN, payload []byte) error) error
@@ -78,6 +79,9 @@ func (n *Null) End() LSN { return LSN(n.end.Load()) }
 
 // Healthy is true.
 func (n *Null) Healthy() bool { return true }
+
+// Problem is nil.
+func (n *Null) Problem() error { return nil }
 
 // Retained is 0.
 func (n *Null) Retained() int64 { return 0 }

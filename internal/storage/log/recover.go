@@ -1,5 +1,7 @@
 package log
 
+import "fmt"
+
 // Recover makes a failed log accept appends again, under the generation that the
 // failure began. It starts a new segment, whose header ends the old one at
 // Durable, so that the failed bytes cannot come back even if the disk has them.
@@ -24,7 +26,11 @@ func (l *Log) Recover() error {
 	l.next = base + sectorBytes
 	l.mu.Unlock()
 
-	if err := l.begin(base, l.lastBase()); err != nil {
+	err := l.begin(base, l.lastBase())
+	if err == nil {
+		err = l.reserve()
+	}
+	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.cause = err
@@ -37,5 +43,25 @@ func (l *Log) Recover() error {
 	l.healthy.Store(true)
 	l.mu.Unlock()
 	l.notify()
+	return nil
+}
+
+// reserve fills the beginning of the new segment with zeros, so that a disk that
+// has room for the file's name and no more is found out before anybody appends.
+func (l *Log) reserve() error {
+	a := l.current
+	n := min(headerBytes+int64(len(l.zeros)), headerBytes+l.opt.SegmentBytes)
+	if a.filled >= n {
+		return nil
+	}
+	err := writeAt(a.file, l.zeros[:n-a.filled], a.filled)
+	if err == nil {
+		err = a.file.SyncData()
+	}
+	if err != nil {
+		l.leave(true)
+		return fmt.Errorf("reserve the beginning of segment %s: %w", a.name, err)
+	}
+	a.filled = n
 	return nil
 }

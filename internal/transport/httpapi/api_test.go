@@ -20,10 +20,12 @@ import (
 type health struct {
 	state    string
 	degraded []string
+	problems []string
 }
 
 func (h health) State() string         { return h.state }
 func (h health) Connections() int      { return 3 }
+func (h health) Problems() []string    { return h.problems }
 func (h health) InFlight() int         { return 7 }
 func (h health) Degraded() []string    { return h.degraded }
 func (h health) Uptime() time.Duration { return 90*time.Second + 900*time.Millisecond }
@@ -77,7 +79,7 @@ func TestHealthTellsTheState(t *testing.T) {
 	}{{"starting", 503}, {"ready", 200}, {"draining", 503}, {"stopped", 503}} {
 		a := api(c.state, anyHost)
 		w := ask(a, "GET", "/health", "")
-		want := `{"state":"` + c.state + `","connections":3,"in_flight":7,"uptime_secs":90}` + "\n"
+		want := `{"state":"` + c.state + `","connections":3,"in_flight":7,"uptime_secs":90,"healthy":true}` + "\n"
 		if w.Code != 200 || w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("/health answers %d %s", w.Code, w.Body)
 		}
@@ -229,10 +231,22 @@ func TestBodiesAreBounded(t *testing.T) {
 // TestHealthTellsWhatIsMissing: a node that does without something serves all
 // the same, and says so.
 func TestHealthTellsWhatIsMissing(t *testing.T) {
-	a := New(health{"ready", []string{"no database"}}, prometheus.NewRegistry(), http.NotFoundHandler(), counting{}, Options{Hosts: anyHost})
+	a := New(health{state: "ready", degraded: []string{"no database"}}, prometheus.NewRegistry(), http.NotFoundHandler(), counting{}, Options{Hosts: anyHost})
 	if w := ask(a, "GET", "/health", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"state":"ready"`) ||
 		!strings.Contains(w.Body.String(), `"degraded":["no database"]`) {
 		t.Errorf("/health answers %d %s", w.Code, w.Body)
+	}
+	if w := ask(a, "GET", "/health/ready", ""); w.Code != 200 {
+		t.Errorf("/health/ready answers %d", w.Code)
+	}
+}
+
+// TestHealthTellsTheProblems: a node that cannot keep writes says so, and stays
+// ready for reads.
+func TestHealthTellsTheProblems(t *testing.T) {
+	a := New(health{state: "ready", problems: []string{"the disk is full"}}, prometheus.NewRegistry(), http.NotFoundHandler(), counting{}, Options{Hosts: anyHost})
+	if body := ask(a, "GET", "/health", "").Body.String(); !strings.Contains(body, `"healthy":false,"problems":["the disk is full"]}`) {
+		t.Errorf("/health answers %s", body)
 	}
 	if w := ask(a, "GET", "/health/ready", ""); w.Code != 200 {
 		t.Errorf("/health/ready answers %d", w.Code)

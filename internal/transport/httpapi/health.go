@@ -15,6 +15,11 @@ type Health interface {
 	// State is "starting", "ready", "draining" or "stopped".
 	State() string
 
+	// Problems are what keeps the node from taking or keeping writes now, one
+	// sentence each; none when it is well. A node with problems still serves
+	// reads, so that it stays ready.
+	Problems() []string
+
 	// Connections is the number of clients that are connected.
 	Connections() int
 
@@ -35,13 +40,18 @@ type report struct {
 	Connections int      `json:"connections"`
 	InFlight    int      `json:"in_flight"`
 	UptimeSecs  int64    `json:"uptime_secs"`
+	Healthy     bool     `json:"healthy"`
+	Problems    []string `json:"problems,omitempty"`
 	Degraded    []string `json:"degraded,omitempty"`
 }
 
 // mountHealth serves the four questions about health.
 func mountHealth(mux *http.ServeMux, health Health) {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		problems := health.Problems()
 		body, err := json.Marshal(report{
+			Healthy:     len(problems) == 0,
+			Problems:    problems,
 			State:       health.State(),
 			Connections: health.Connections(),
 			InFlight:    health.InFlight(),
