@@ -114,6 +114,42 @@ func ExampleMap_Query() {
 	// [{updated Bob {Bob 30}}]
 }
 
+func ExampleMap_QueryLocal() {
+	ctx := context.Background()
+	type Player struct {
+		Name  string `json:"name"`
+		Score int    `json:"score"`
+	}
+
+	c, err := topgun.Connect(ctx, "ws://localhost:1/ws", topgun.StartOffline()) // nobody is there
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	players := topgun.MapOf[*Player](c, "players")
+	for i, name := range []string{"Ann", "Bob", "Eve"} {
+		if _, err := players.Set(name, &Player{name, 10 * i}); err != nil {
+			panic(err)
+		}
+	}
+	top, err := players.QueryLocal(ctx, topgun.Query{Sort: []topgun.Sort{{By: "score", Descending: true}}, Limit: 2})
+	if err != nil {
+		panic(err)
+	}
+	for result, err := range top.All() { // at once, and after every change of the replica
+		if err != nil {
+			panic(err)
+		}
+		for _, row := range result.Rows {
+			fmt.Println(row.Value.Name, row.Value.Score, "more:", result.More)
+		}
+		break
+	}
+	// Output:
+	// Eve 20 more: true
+	// Bob 10 more: true
+}
+
 func ExampleORMap() {
 	url, stop := exampleServer()
 	defer stop()

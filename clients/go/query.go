@@ -2,10 +2,13 @@ package topgun
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
@@ -30,8 +33,22 @@ type Query struct {
 	// Fields leaves out all other fields of the values; none means all.
 	Fields []string
 
+	// GroupBy makes one row of all records that agree in these attributes. Its
+	// value is a map of them, of __key and __count, and of an aggregate
+	// __func_field for each of Aggregations; with Aggregations alone there is one
+	// row. Sort, Limit and Fields are those of these rows.
+	GroupBy      []string
+	Aggregations []Aggregation
+
 	// After continues behind an earlier result: its Cursor.
 	After string
+}
+
+// Aggregation is computed over the records of a group: sum, avg, min or max of
+// an attribute. How many there are is always told.
+type Aggregation struct {
+	Func string
+	Of   string
 }
 
 // Sort orders by an attribute: booleans, numbers, strings, everything else,
@@ -69,7 +86,9 @@ type Update[T any] struct {
 
 // Result is what a query selects at a moment.
 type Result[T any] struct {
-	// Rows are all rows, in order.
+	// Rows are all rows, in order. The value of a row that did not change is the
+	// same one as in the result before: it is decoded once, and what it points to
+	// must not be written to.
 	Rows []Row[T]
 
 	// Updates are the differences to the result before; nil in the first.
@@ -93,8 +112,11 @@ func (m *Map[T]) Query(ctx context.Context, q Query) (*Subscription[Result[T]], 
 	if m.err != nil {
 		return nil, m.err
 	}
-	c := m.client
-	live, err := c.newQuery(m.name, q)
+	return query[T](ctx, m.client, m.name, q)
+}
+
+func query[T any](ctx context.Context, c *Client, mapName string, q Query) (*Subscription[Result[T]], error) {
+	live, err := c.newQuery(mapName, q)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +136,39 @@ func (m *Map[T]) Query(ctx context.Context, q Query) (*Subscription[Result[T]], 
 		if !ok {
 			return nil, false
 		}
-		return func() (Result[T], error) { return decodeResult[T](c, live, s) }, true
+		return func() (Result[T], error) {
+			slices.SortFunc(s.rows, live.compare)
+			return decodeResult[T](c, s, live.project)
+		}, true
 	}}, nil
+}
+
+// Pages returns the whole result of a query, page by page: no more than Limit
+// rows at a time, each page as it is when it is asked for. Without a Limit the
+// server's own is the length of a page. The error, if there is one, comes last.
+func (m *Map[T]) Pages(ctx context.Context, q Query) iter.Seq2[[]Row[T], error] {
+	return func(yield func([]Row[T], error) bool) {
+		for {
+			r, err := m.page(ctx, q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(r.Rows, nil) || !r.More || r.Cursor == "" {
+				return
+			}
+			q.After = r.Cursor
+		}
+	}
+}
+
+func (m *Map[T]) page(ctx context.Context, q Query) (Result[T], error) {
+	s, err := m.Query(ctx, q)
+	if err != nil {
+		return Result[T]{}, err
+	}
+	defer s.Close()
+	return s.Next()
 }
 
 // newQuery checks a query.
@@ -131,7 +184,10 @@ func (c *Client) newQuery(mapName string, q Query) (*liveQuery, error) {
 	l := &liveQuery{fields: slices.Clone(q.Fields), rows: map[string]*liveRow{}, changed: map[string]value.Raw{}}
 	l.message = &wire.QuerySub{
 		QueryID: newUUID(c.opt.random), MapName: strings.Clone(mapName), Fields: slices.Clone(q.Fields),
-		Query: wire.Query{Where: where, Predicate: condition, Cursor: q.After},
+		Query: wire.Query{Where: where, Predicate: condition, Cursor: q.After, GroupBy: slices.Clone(q.GroupBy)},
+	}
+	for _, a := range q.Aggregations {
+		l.message.Query.Aggregations = append(l.message.Query.Aggregations, wire.Aggregation{Func: wire.AggregateFunc(a.Func), Field: a.Of})
 	}
 	if q.Limit > 0 {
 		l.message.Query.Limit = wire.Some(int64(q.Limit))
@@ -140,7 +196,7 @@ func (c *Client) newQuery(mapName string, q Query) (*liveQuery, error) {
 		l.message.Query.Sort = append(l.message.Query.Sort, wire.SortField{Field: s.By, Descending: s.Descending})
 		l.sort = append(l.sort, value.ParsePath(s.By))
 		// Rows are put in order here too, so what orders them has to come along.
-		if len(l.fields) > 0 && !slices.Contains(l.message.Fields, s.By) {
+		if len(l.fields) > 0 && s.By != predicate.KeyAttribute && !slices.Contains(l.message.Fields, s.By) {
 			l.message.Fields = append(l.message.Fields, s.By)
 		}
 	}
@@ -162,10 +218,15 @@ type liveQuery struct {
 	retryAt  time.Time // of the subscription; zero for none
 }
 
+// liveRow is a row. A row that is another gets another liveRow.
 type liveRow struct {
 	key   string
 	value value.Raw
 	sort  []value.Raw
+
+	// decoded is the value for the application, once somebody has asked for it:
+	// it stays the same while the row does.
+	decoded atomic.Pointer[any]
 }
 
 // snapshot is a result as the client holds it.
@@ -178,9 +239,9 @@ type snapshot struct {
 }
 
 type rowUpdate struct {
-	kind  UpdateKind
-	key   string
-	value value.Raw
+	kind UpdateKind
+	key  string
+	row  *liveRow // nil if Left
 }
 
 // subscribeQuery asks the server. mu is held.
@@ -239,17 +300,27 @@ func (c *Client) queryUpdated(m *wire.QueryUpdate) {
 	l.ending.ring()
 }
 
-// put replaces a row.
+// put replaces a row, unless it is as it was.
 func (l *liveQuery) put(key string, old *liveRow, v value.Raw) {
-	row := &liveRow{key: strings.Clone(key), value: v}
+	row := old
+	if old == nil || !value.Equal(old.value, v) {
+		row = l.row(strings.Clone(key), v)
+		l.note(row.key, old)
+	}
+	l.rows[row.key] = row
+}
+
+func (l *liveQuery) row(key string, v value.Raw) *liveRow {
+	row := &liveRow{key: key, value: v}
 	for _, path := range l.sort {
+		if path.String() == predicate.KeyAttribute {
+			row.sort = append(row.sort, value.AppendStr(nil, key))
+			continue
+		}
 		s, _ := value.Lookup(v, path)
 		row.sort = append(row.sort, s)
 	}
-	l.rows[row.key] = row
-	if old == nil || !value.Equal(old.value, v) {
-		l.note(row.key, old)
-	}
+	return row
 }
 
 // note remembers what a row was when a result was last read.
@@ -276,9 +347,9 @@ func (l *liveQuery) take() (snapshot, bool) {
 		case row == nil && was != nil:
 			s.updates = append(s.updates, rowUpdate{kind: Left, key: key})
 		case row != nil && was == nil:
-			s.updates = append(s.updates, rowUpdate{Entered, key, row.value})
+			s.updates = append(s.updates, rowUpdate{Entered, key, row})
 		case row != nil && !value.Equal(was, row.value):
-			s.updates = append(s.updates, rowUpdate{Updated, key, row.value})
+			s.updates = append(s.updates, rowUpdate{Updated, key, row})
 		}
 	}
 	clear(l.changed)
@@ -307,13 +378,13 @@ func (l *liveQuery) compare(a, b *liveRow) int {
 }
 
 // decodeResult makes a result for the application. No lock is held.
-func decodeResult[T any](c *Client, l *liveQuery, s snapshot) (Result[T], error) {
-	slices.SortFunc(s.rows, l.compare)
+func decodeResult[T any](c *Client, s snapshot, project func(value.Raw) value.Raw) (Result[T], error) {
 	slices.SortFunc(s.updates, func(a, b rowUpdate) int { return strings.Compare(a.key, b.key) })
 	r := Result[T]{More: s.more, Cursor: s.cursor, Rows: make([]Row[T], len(s.rows))}
+	var err error
 	for i, row := range s.rows {
 		r.Rows[i].Key = row.key
-		if err := c.codec.decode(row.key, l.project(row.value), &r.Rows[i].Value); err != nil {
+		if r.Rows[i].Value, err = decodeRow[T](c, row, project); err != nil {
 			return Result[T]{}, err
 		}
 	}
@@ -326,11 +397,28 @@ func decodeResult[T any](c *Client, l *liveQuery, s snapshot) (Result[T], error)
 		if u.kind == Left {
 			continue
 		}
-		if err := c.codec.decode(u.key, l.project(u.value), &r.Updates[i].Value); err != nil {
+		if r.Updates[i].Value, err = decodeRow[T](c, u.row, project); err != nil {
 			return Result[T]{}, err
 		}
 	}
 	return r, nil
+}
+
+// decodeRow decodes a row, once.
+func decodeRow[T any](c *Client, row *liveRow, project func(value.Raw) value.Raw) (T, error) {
+	if known := row.decoded.Load(); known != nil {
+		v, _ := (*known).(T) // a T that is a nil interface is none
+		return v, nil
+	}
+	var v T
+	if err := c.codec.decode(row.key, project(row.value), &v); err != nil {
+		return v, err
+	}
+	var known any = v
+	if !row.decoded.CompareAndSwap(nil, &known) {
+		v, _ = (*row.decoded.Load()).(T) // somebody else was faster
+	}
+	return v, nil
 }
 
 // project leaves out fields that came along for the order only. The server has
