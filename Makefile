@@ -21,10 +21,10 @@ N    ?= 10000
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
+	fuzz sim bench bench-browser microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
 run: build ## Build and start a server ready to use: the board at http://localhost:8080, data in ./topgun-data; PORT for another port.
 	@exec bin/topgun dev
@@ -83,6 +83,9 @@ sim: .need-go ## Run the simulation with SEED; the same seed gives the same trac
 
 bench: build ## Measure a server against the floor: topgun bench ARGS.
 	bin/topgun bench $(ARGS)
+
+bench-browser: .need-go .need-chromium ## Measure the client in a page of Chromium: 100 000 records, by the browser's own tracing.
+	go test ./test/browser -run TestMeasure -count=1 -v -timeout 20m -measure
 
 microbench: .need-go ## Run the Go benchmarks of PKG, with allocations.
 	go test -run '^$$' -bench . -benchmem $(PKG)

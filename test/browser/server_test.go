@@ -18,15 +18,16 @@ import (
 type server struct {
 	t      *testing.T
 	dir    string
+	env    []string
 	port   atomic.Value // string
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
 }
 
 // startServer starts the program on an empty directory.
-func startServer(t *testing.T) *server {
+func startServer(t *testing.T, env ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), env: env}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -41,6 +42,7 @@ func (s *server) start() {
 			s.cmd.Env = append(s.cmd.Env, v)
 		}
 	}
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	s.stderr.Reset()
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()

@@ -13,8 +13,11 @@ import (
 type Task struct {
 	// Start is on the clock of the trace.
 	Start time.Duration
-	// Took is how long it ran.
+	// Took is how long it lasted.
 	Took time.Duration
+	// CPU is for how much of that the thread ran: on a busy machine it also
+	// waits for others in the middle of a task.
+	CPU time.Duration
 	// Inside are the longest parts of it, by name.
 	Inside []Part
 }
@@ -40,6 +43,7 @@ type event struct {
 	Process  int64           `json:"pid"`
 	Time     float64         `json:"ts"`
 	Duration float64         `json:"dur"`
+	CPU      float64         `json:"tdur"`
 	Args     json.RawMessage `json:"args"`
 }
 
@@ -123,9 +127,11 @@ func threadTasks(events []event, process, thread int64) []Task {
 		if e.Phase != "X" || e.Process != process || e.Thread != thread {
 			continue
 		}
-		if e.Name == "RunTask" || e.Name == "ThreadControllerImpl::RunTask" {
-			tasks = append(tasks, Task{Start: micros(e.Time), Took: micros(e.Duration)})
-		} else {
+		switch e.Name {
+		case "RunTask":
+			tasks = append(tasks, Task{Start: micros(e.Time), Took: micros(e.Duration), CPU: micros(e.CPU)})
+		case "ThreadControllerImpl::RunTask": // the same once more
+		default:
 			parts = append(parts, e)
 		}
 	}

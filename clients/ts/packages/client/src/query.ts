@@ -330,7 +330,7 @@ export class LiveQuery {
   /** Brings the result up to date and tells it, if it has changed. */
   #update(): void {
     if (this.#seeding || !this.#listeners.size) return;
-    this.#take();
+    if (!this.#take()) return this.#p.flusher.add(this.#flush, false);
     const before = this.#items;
     const settled = !!this.#theirs || (this.#complete && this.replica.loaded);
     const news = this.#show() || this.#news || settled !== this.#settled || this.#waiting.length > 0;
@@ -343,15 +343,20 @@ export class LiveQuery {
     if (settled) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  #take(): void {
+  /** Takes in what has changed, at most a slice; false when there is more. */
+  #take(): boolean {
+    const each = this.#dirty.size <= few;
     const come: [string, Value][] = [];
+    let room = slice;
     for (const key of this.#dirty) {
+      if (room-- === 0) break;
+      this.#dirty.delete(key);
       const value = this.#value(key);
-      if (value === undefined || this.#dirty.size <= few) this.#rows.set(key, value);
+      if (value === undefined || each) this.#rows.set(key, value);
       else come.push([key, value]);
     }
     this.#rows.load(come);
-    this.#dirty.clear();
+    return this.#dirty.size === 0;
   }
 
   /** Makes the items of the rows, the same for rows that are the same. Returns whether anything is different. */

@@ -51,8 +51,12 @@ function packRecord(r: LWWRecord<unknown>): unknown[] {
   return out;
 }
 
+/** Records of one writer lie together; they need not each have a text of their own for its name. */
+let writer = '';
+
 function unpackRecord(p: Packed): LWWRecord<unknown> {
-  const record = { value: p[0], timestamp: { millis: p[1] as number, counter: p[2] as number, nodeId: p[3] as string } };
+  if (p[3] !== writer) writer = p[3] as string;
+  const record = { value: p[0], timestamp: { millis: p[1] as number, counter: p[2] as number, nodeId: writer } };
   return p.length > 4 ? { ...record, ttlMs: p[4] as number } : record;
 }
 
