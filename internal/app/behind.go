@@ -60,8 +60,8 @@ func (s *server) Degraded() []string {
 
 // passOn gives the database what has changed, at the end of the node and until
 // a moment: what it does not get it gets after the next start.
-func (s *server) passOn(ctx context.Context, until *time.Time) {
-	if s.storage.behind == nil || until == nil {
+func (s *server) passOn(ctx context.Context, until time.Time) {
+	if s.storage.behind == nil {
 		return
 	}
 	ctx, cancel := context.WithDeadline(ctx, until.Add(-time.Second/2))

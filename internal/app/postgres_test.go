@@ -304,3 +304,19 @@ func TestDatabaseThatCannotBeOpened(t *testing.T) {
 		}
 	}
 }
+
+// TestPostgresOptionsHaveTheirEffect: how many rows go at a time, and when.
+func TestPostgresOptionsHaveTheirEffect(t *testing.T) {
+	url := pgtest.Schema(t)
+	s := startServer(t, onPostgres(url,
+		"TOPGUN_CHECKPOINT_INTERVAL=1s", "TOPGUN_POSTGRES_DELAY=1h", "TOPGUN_POSTGRES_BATCH_ROWS=10")...)
+	put(s.dial(), "notes", 0, 50)
+	eventually(t, "a checkpoint is staged", func() bool { return s.metric("topgun_postgres_staged_rows") == 50 })
+	if n := inDatabase(t, url, "notes"); n != 0 {
+		t.Errorf("%d rows in the database before the delay has passed", n)
+	}
+	s.stop()
+	if n, writes := inDatabase(t, url, "notes"), pgtest.Value[int64](t, url, `select count(distinct xmin::text) from topgun_rows`); n != 50 || writes != 5 {
+		t.Errorf("%d rows in %d transactions, want 50 in 5", n, writes)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -166,15 +167,16 @@ func (s *server) serve(ctx, work context.Context, stopWork func(), stdout io.Wri
 	s.state.Store(httpapi.StateReady)
 	s.logger.InfoContext(ctx, "ready", "port", s.listeners.Port, "host", s.cfg.Listen.Host, "storage", string(s.cfg.Storage.Backend))
 	s.welcome()
-	var stopAt atomic.Pointer[time.Time]
-	context.AfterFunc(ctx, func() {
+	var stopAt time.Time
+	draining := sync.OnceFunc(func() {
 		s.state.Store("draining")
-		at := s.clock.Now().Add(s.cfg.ShutdownTimeout)
-		stopAt.Store(&at)
+		stopAt = s.clock.Now().Add(s.cfg.ShutdownTimeout)
 	})
+	context.AfterFunc(ctx, draining)
 
 	err = front.Serve(ctx, s.listeners.All...)
-	s.passOn(work, stopAt.Load())
+	draining() // may be on its way still
+	s.passOn(work, stopAt)
 	stopWork()
 	err = errors.Join(err, nodeDone.Wait())
 	stopLog()

@@ -104,3 +104,46 @@ func TestMachineIsLost(t *testing.T) {
 		}
 	}
 }
+
+// TestStopsWithoutItsDatabase: in its time, also while writes wait for the
+// database; and it starts again without it.
+func TestStopsWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	for _, mode := range []string{"behind", "through"} {
+		l := onDatabase(server, t.TempDir())
+		l.env[1] += "?search_path=" + mode
+		pgtest.Exec(t, server.URL(), "create schema "+mode)
+		l.args = append(l.args, "--data-dir", filepath.Join(t.TempDir(), "data"), "--postgres-write", mode)
+		p := l.start(t)
+		c := peer.New(t, p.port)
+		write := func(id string) {
+			c.Send(peer.Batch(peer.Put(id, "notes", id, id, hlc.Timestamp{Millis: 1000, Node: "test"})))
+		}
+		write("1")
+		peer.Expect[*wire.OpAck](c)
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		write("2")
+		if mode == "behind" {
+			peer.Expect[*wire.OpAck](c)
+		} else {
+			c.UntilPong()
+		}
+		c.Drop()
+		p.stop()
+
+		p = l.start(t)
+		c = peer.New(t, p.port)
+		c.Send(&wire.QuerySub{QueryID: "q", MapName: "notes"})
+		if got := peer.Expect[*wire.QueryResp](c).Results; len(got) != 2 {
+			t.Errorf("%s: %d keys are there, want 2", mode, len(got))
+		}
+		c.Drop()
+		p.stop()
+		if err := server.Up(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -16,10 +16,28 @@ type Open func() (backing.Store, error)
 // must be cleaned up afterwards it leaves to t.
 func Run(t *testing.T, newPlace func(t *testing.T) Open) {
 	t.Helper()
+	run(t, newPlace, func(bool) bool { return true })
+}
+
+// RunBehind runs the suite for a store that is written behind another, in
+// batches: all of it but the atomicity of a checkpoint.
+func RunBehind(t *testing.T, newPlace func(t *testing.T) Open) {
+	t.Helper()
+	run(t, newPlace, func(atomic bool) bool { return !atomic })
+}
+
+func run(t *testing.T, newPlace func(t *testing.T) Open, wanted func(atomic bool) bool) {
+	t.Helper()
 	for _, c := range cases {
+		if !wanted(c.name == atomicity) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) { c.test(newFixture(t, newPlace)) })
 	}
 }
+
+// atomicity is the name of the case that looks at the store while it is written.
+const atomicity = "a scan sees one checkpoint"
 
 var cases = []struct {
 	name string
@@ -44,7 +62,7 @@ var cases = []struct {
 	{"a closed store says so", testClosed},
 	{"maps are listed", testMaps},
 	{"checkpoints are counted", testStats},
-	{"a scan sees one checkpoint", testScanWhileApplying},
+	{atomicity, testScanWhileApplying},
 	{"concurrent checkpoints take turns", testConcurrentApply},
 	{"a random history equals the model", testRandom},
 }

@@ -100,7 +100,9 @@ func (s *Store) checkpoint(
 // transact is a transaction whose commit does not end with ctx: what was asked
 // for is then known to be done, or not known because the session broke.
 func (s *Store) transact(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	starting, started := context.WithTimeout(ctx, s.opt.Timeout)
+	defer started()
+	tx, err := conn.BeginTx(starting, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return err
 	}

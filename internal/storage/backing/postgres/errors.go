@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -43,7 +42,7 @@ func kindOf(err error) error {
 		return backing.ErrIO
 	case pg.Code == diskFull:
 		return backing.ErrFull
-	case strings.HasPrefix(pg.Code, "XX"): // internal error, data or index corrupted
+	case pg.Code == dataCorrupted, pg.Code == indexCorrupted:
 		return backing.ErrCorrupt
 	default:
 		return backing.ErrIO
@@ -53,7 +52,8 @@ func kindOf(err error) error {
 // The SQLSTATEs that are told apart.
 const (
 	diskFull       = "53100"
-	undefinedTable = "42P01"
+	dataCorrupted  = "XX001"
+	indexCorrupted = "XX002"
 	noPrivilege    = "42501"
 )
 

@@ -382,3 +382,54 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Errorf("Open: %v, want ErrInvalid without the password", err)
 	}
 }
+
+// TestANetworkThatSwallowsEverything: every call gives up after its time.
+func TestANetworkThatSwallowsEverything(t *testing.T) {
+	url := pgtest.Schema(t)
+	proxy := pgtest.NewProxy(t, pgtest.Address(t, url))
+	s := open(t, proxy.URL(t, url), postgres.Options{Timeout: 200 * time.Millisecond, LockWait: 10 * time.Second})
+	if err := write(s, t.Context(), 1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Mark(t.Context()); err != nil { // so that a connection for reading is there
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func() error{
+		"Apply": func() error { return write(s, t.Context(), 2, "b") },
+		"Clear": func() error { return s.Clear(t.Context(), []backing.Range{{}}, backing.Mark{LSN: 2}) },
+		"Flush": func() error { return s.Flush(t.Context(), true) },
+		"Mark":  func() error { _, err := s.Mark(t.Context()); return err },
+		"Load":  func() error { _, _, err := s.Load(t.Context(), backing.Key{}); return err },
+		"Scan":  func() error { _, err := backingtest.Collect(t.Context(), s, backing.Range{}); return err },
+		"Maps":  func() error { _, err := s.Maps(t.Context()); return err },
+	} {
+		proxy.Stall()
+		if err := call(); !errors.Is(err, backing.ErrIO) {
+			t.Errorf("%s: %v, want ErrIO", name, err)
+		}
+		proxy.Cut()
+		for range 3 {
+			if err := s.Flush(t.Context(), true); err == nil {
+				break
+			}
+		}
+	}
+	if err := write(s, t.Context(), 3, "c"); err != nil {
+		t.Errorf("when the network is well again: %v", err)
+	}
+}
+
+func TestTheFirstSchemaOfTheSearchPath(t *testing.T) {
+	first, second := pgtest.Schema(t), pgtest.Schema(t)
+	open(t, second, postgres.Options{})
+	name := func(url string) string { return pgtest.Value[string](t, url, `select current_schema()::text`) }
+	s := open(t, pgtest.WithParameter(t, first, "search_path", name(first)+","+name(second)), postgres.Options{})
+	if err := write(s, t.Context(), 1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]int64{first: 1, second: 0} {
+		if n := pgtest.Value[int64](t, url, `select count(*) from topgun_rows`); n != want {
+			t.Errorf("%d rows in %s, want %d", n, name(url), want)
+		}
+	}
+}

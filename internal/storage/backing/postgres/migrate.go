@@ -74,7 +74,7 @@ type querier interface {
 // formatOf is the format of the tables, 0 when there are none.
 func formatOf(ctx context.Context, q querier) (int, error) {
 	var there bool
-	if err := q.QueryRow(ctx, `select to_regclass('topgun_store') is not null`).Scan(&there); err != nil || !there {
+	if err := q.QueryRow(ctx, `select to_regclass(format('%I.topgun_store', current_schema())) is not null`).Scan(&there); err != nil || !there {
 		return 0, err
 	}
 	var format int

@@ -21,7 +21,8 @@ type Options struct {
 	// and 4 MiB; one row always fits.
 	BatchRows, BatchBytes int
 
-	// Timeout bounds connecting, and every statement. Default 30 s.
+	// Timeout bounds connecting, every statement but those of Clear, and every
+	// page of a scan. Default 30 s.
 	Timeout time.Duration
 
 	// LockWait is how long Open waits for another server to let go of the

@@ -20,7 +20,9 @@ type Identity struct {
 func (s *Store) Identity(ctx context.Context) (id Identity, err error) {
 	const what = "read whose database it is"
 	err = s.read(ctx, what, func(ctx context.Context, conn *pgxpool.Conn) error {
-		err := conn.QueryRow(ctx, `select instance::text, owner from topgun_store`).Scan(&id.Instance, &id.Owner)
+		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+		defer cancel()
+		err := conn.QueryRow(limited, `select instance::text, owner from topgun_store`).Scan(&id.Instance, &id.Owner)
 		return classify(ctx, what, err)
 	})
 	return id, err

@@ -49,7 +49,9 @@ func (s *Store) Scan(ctx context.Context, r backing.Range, fn func(backing.Row) 
 		if r.Empty() {
 			return nil
 		}
-		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+		defer cancel()
+		tx, err := conn.BeginTx(limited, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 		if err != nil {
 			return classify(ctx, "scan", err)
 		}
@@ -60,10 +62,10 @@ func (s *Store) Scan(ctx context.Context, r backing.Range, fn func(backing.Row) 
 		}()
 		// Pages come in the order of the index, however little PostgreSQL knows of
 		// the table.
-		if _, err := tx.Exec(ctx, `set local enable_seqscan = off; set local enable_bitmapscan = off`); err != nil {
+		if _, err := tx.Exec(limited, `set local enable_seqscan = off; set local enable_bitmapscan = off`); err != nil {
 			return classify(ctx, "scan", err)
 		}
-		list, err := listMaps(ctx, tx)
+		list, err := listMaps(limited, tx)
 		if err != nil {
 			return classify(ctx, "scan", err)
 		}
@@ -72,7 +74,7 @@ func (s *Store) Scan(ctx context.Context, r backing.Range, fn func(backing.Row) 
 			if !ok {
 				continue
 			}
-			if more, err := scanMap(ctx, tx, p, fn); err != nil || !more {
+			if more, err := s.scanMap(ctx, tx, p, fn); err != nil || !more {
 				return err
 			}
 		}
@@ -89,9 +91,9 @@ const (
 )
 
 // scanMap calls fn with the rows of one map, page by page.
-func scanMap(ctx context.Context, tx pgx.Tx, p part, fn func(backing.Row) (bool, error)) (more bool, err error) {
+func (s *Store) scanMap(ctx context.Context, tx pgx.Tx, p part, fn func(backing.Row) (bool, error)) (more bool, err error) {
 	for limit := firstPage; ; {
-		n, bytes, more, err := scanPage(ctx, tx, &p, limit, fn)
+		n, bytes, more, err := s.scanPage(ctx, tx, &p, limit, fn)
 		if err != nil || !more {
 			return false, err
 		}
@@ -107,10 +109,12 @@ func scanMap(ctx context.Context, tx pgx.Tx, p part, fn func(backing.Row) (bool,
 }
 
 // scanPage calls fn with up to limit rows and moves the beginning of p behind
-// them.
-func scanPage(ctx context.Context, tx pgx.Tx, p *part, limit int, fn func(backing.Row) (bool, error)) (n, bytes int, more bool, err error) {
+// them. Timeout is for all of the page, what fn takes included.
+func (s *Store) scanPage(ctx context.Context, tx pgx.Tx, p *part, limit int, fn func(backing.Row) (bool, error)) (n, bytes int, more bool, err error) {
 	where, args := p.where()
-	rows, err := tx.Query(ctx, fmt.Sprintf(`select partition, hash, key, kind, seq, arrival, state from topgun_rows
+	limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+	defer cancel()
+	rows, err := tx.Query(limited, fmt.Sprintf(`select partition, hash, key, kind, seq, arrival, state from topgun_rows
 		where %s order by partition, hash, key limit %d`, where, limit), args...)
 	if err != nil {
 		return 0, 0, false, classify(ctx, "scan", err)
@@ -182,7 +186,9 @@ func (n mapName) compare(o mapName) int {
 func (s *Store) Maps(ctx context.Context) (list []backing.MapInfo, err error) {
 	const what = "list the maps"
 	err = s.read(ctx, what, func(ctx context.Context, conn *pgxpool.Conn) error {
-		rows, err := conn.Query(ctx, `select m.tenant, m.name, n.rows,
+		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+		defer cancel()
+		rows, err := conn.Query(limited, `select m.tenant, m.name, n.rows,
 				(select kind from topgun_rows where map = m.id order by partition, hash, key limit 1)
 			from topgun_maps m join (select map, count(*) as rows from topgun_rows group by map) n on n.map = m.id`)
 		if err != nil {

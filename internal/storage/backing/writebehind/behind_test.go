@@ -335,8 +335,9 @@ func chaos(t *testing.T, r *rand.Rand) {
 	near, far := memory.New(), memory.New()
 	for range 1 + r.IntN(4) { // lives of the server
 		near, far = near.Clone(), far.Clone()
+		fate := rand.New(rand.NewPCG(r.Uint64(), 0)) // far draws on a goroutine of its own
 		rec := &recorder{Store: far, fail: func() error {
-			if r.IntN(3) == 0 {
+			if fate.IntN(3) == 0 {
 				return backing.ErrIO
 			}
 			return nil

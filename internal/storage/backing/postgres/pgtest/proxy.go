@@ -16,6 +16,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	down  bool
 	conns map[net.Conn]bool
+	stall bool
 	left  int // bytes to the server until the next cut; negative: no limit
 
 	done sync.WaitGroup
@@ -64,10 +65,19 @@ func (p *Proxy) SetDown(down bool) {
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stall = false
 	for c := range p.conns {
 		_ = c.Close()
 	}
 	clear(p.conns)
+}
+
+// Stall has everything that comes from now on vanish, as in a network that
+// drops packets, until the connections are cut.
+func (p *Proxy) Stall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stall = true
 }
 
 // CutAfter cuts all connections, once, after so many more bytes to the server.
@@ -124,6 +134,10 @@ type counted struct {
 // Write implements io.Writer.
 func (c counted) Write(b []byte) (int, error) {
 	c.p.mu.Lock()
+	if c.p.stall {
+		c.p.mu.Unlock()
+		return len(b), nil
+	}
 	left := c.p.left
 	if left >= 0 {
 		c.p.left = max(left-len(b), -1)
