@@ -130,9 +130,10 @@ export class Replicas {
    * write whose timestamp it did not believe: the replica takes it, and so does what waits. It can also be somebody
    * else's equal write, so the result is true when the map has to be compared.
    */
-  announced(r: LWWReplica, key: string, record: LWWRecord<unknown>): boolean {
-    if (this.change(r, [{ key, merge: record }])) return false;
-    const mine = r.states.get(key);
+  announced(map: string, key: string, record: LWWRecord<unknown>): boolean {
+    const r = this.find(lww, map);
+    if (r && this.change(r, [{ key, merge: record }])) return false;
+    const mine = r?.states.get(key);
     const id = formatTimestamp(record.timestamp);
     /** What a held record was before it became the announced one; undefined if it did not. */
     const former = (held: LWWState | undefined): string | undefined => {
@@ -141,7 +142,7 @@ export class Replicas {
     };
     const gone = new Set<string>();
     for (const op of this.#log.ops) {
-      const old = op.doing.map === r.name && op.doing.key === key ? former(op.doing.record) : undefined;
+      const old = op.doing.map === map && op.doing.key === key ? former(op.doing.record) : undefined;
       if (old === undefined) continue;
       op.restamped = record;
       this.#log.store(op);
@@ -152,8 +153,8 @@ export class Replicas {
     if (other !== undefined) gone.add(other);
     // It may lie below later writes, here or in another tab, which would fall back to it.
     for (const forget of gone) {
-      this.#rebase(r.name, key, forget, record);
-      this.change(r, [{ key, forget, merge: record }], true);
+      this.#rebase(map, key, forget, record);
+      this.#tell(lww, map, [{ key, forget, merge: record }]);
     }
     return !waits;
   }
@@ -165,10 +166,14 @@ export class Replicas {
       ? { key, forget: formatTimestamp((op.restamped ?? record).timestamp), merge: op.before }
       : { key, forget: orRecord?.tag ?? orTag, merge: orTag === undefined || !op.before ? undefined : added(op.before as ORState['live'][0]) };
     if (record) this.#rebase(map, key, change.forget, op.before as LWWState | undefined);
-    const kind = op.kind as Kind<LWWState | ORState>;
+    this.#tell(op.kind as Kind<LWWState | ORState>, map, [change, ...this.#waiting(map, key)]);
+  }
+
+  /** Changes of a map, whether it is open or not, which the other clients have to know. */
+  #tell<S>(kind: Kind<S>, map: string, changes: readonly Change<S>[]): void {
     const r = this.find(kind, map);
-    if (r) this.change(r, [change, ...this.#waiting(map, key)], true);
-    else this.#store({ name: map, kind }, [change], true);
+    if (r) this.change(r, changes, true);
+    else this.#store({ name: map, kind }, changes, true);
   }
 
   /** What waits on a key: it may have lost against something that was taken back. */
@@ -178,10 +183,7 @@ export class Replicas {
 
   /** An operation that another client has left. */
   restore(op: Op): void {
-    const kind = op.kind as Kind<unknown>;
-    const r = this.find(kind, op.doing.map);
-    if (r) this.change(r, [op.change()], true);
-    else this.#store({ name: op.doing.map, kind }, [op.change()], false);
+    this.#tell(op.kind as Kind<unknown>, op.doing.map, [op.change()]);
   }
 
   /** Gives an operation that nobody else has seen another timestamp. Tags are those that were changed so far. */
@@ -191,6 +193,8 @@ export class Replicas {
     let forget: string | undefined;
     if (record) {
       forget = formatTimestamp(record.timestamp);
+      // What was there before may have had another timestamp too.
+      op.before = undefined;
       op.doing = { ...op.doing, record: { ...record, timestamp } };
     } else if (orRecord) {
       const tag = formatTimestamp(timestamp);

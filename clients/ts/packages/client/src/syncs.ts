@@ -110,10 +110,9 @@ export class Syncs {
   #event(e: messages.Event): void {
     const { replicas } = this.#p;
     if (e.record) {
-      const r = replicas.find(lww, e.mapName);
-      if (!r || !isLWWRecord(e.record)) return;
+      if (!isLWWRecord(e.record)) return;
       this.#saw(e.record.timestamp);
-      if (replicas.announced(r, e.key, e.record)) this.again(e.mapName);
+      if (replicas.announced(e.mapName, e.key, e.record)) this.again(e.mapName);
       return;
     }
     const r = replicas.find(or, e.mapName);
