@@ -1,22 +1,34 @@
 import { CoreClient, type TopGunClientOptions } from './core-client.js';
 import { CounterHandle, Counters } from './counter.js';
+import type { ORMapHandle } from './ormap.js';
+import { ORMaps } from './ormaps.js';
 import { Queries, type QueryOncePagedResult } from './queries.js';
 import { QueryHandle, type QueryFilter, type QueryResultItem, type Selection } from './query.js';
 import { checkName, TopicHandle, Topics } from './topic.js';
 
 type Fields = Record<string, unknown>;
 
-/** A client of TopGun: maps that work offline, and what comes from the server: queries, topics, counters. */
+/** A client of TopGun: maps of both kinds and counters that work offline, live queries, topics. */
 export class TopGunClient extends CoreClient {
+  readonly #sets: ORMaps;
   readonly #queries: Queries;
   readonly #topics: Topics;
   readonly #counters: Counters;
 
   constructor(options: TopGunClientOptions = {}) {
     super(options);
+    this.#sets = this.use(new ORMaps(this.parts));
     this.#queries = this.use(new Queries(this.parts));
     this.#topics = this.use(new Topics(this.parts, options.limits?.publications ?? 100));
     this.#counters = this.use(new Counters(this.parts));
+  }
+
+  /** A map whose keys hold sets of values. The client fetches it and keeps it up to date. */
+  getORMap<V = unknown>(name: string): ORMapHandle<V>;
+  getORMap<_K extends string, V>(name: string): ORMapHandle<V>;
+  getORMap<V>(name: string): ORMapHandle<V> {
+    this.open();
+    return this.#sets.open(name) as ORMapHandle<V>;
   }
 
   /**

@@ -4,17 +4,15 @@ import { Delivery } from './delivery.js';
 import { Disk } from './disk.js';
 import type { Environment, Storage } from './environment.js';
 import { messageOf, TopGunError } from './errors.js';
-import type { Feature, Parts } from './feature.js';
+import type { Events, Feature, Parts } from './feature.js';
 import { Flusher } from './flush.js';
-import type { MapParts } from './handle.js';
 import { IndexedDBStorage } from './indexeddb.js';
 import { Link, type Connection, type TokenProvider } from './link.js';
 import { MapHandle } from './map.js';
 import { MemoryStorage } from './memory.js';
-import { OpLog, type LogLimits, type Op } from './oplog.js';
-import { ORMapHandle } from './ormap.js';
-import type { Replica } from './replica.js';
+import { OpLog, type Op } from './oplog.js';
 import { Replicas, type AnyReplica } from './replicas.js';
+import { lww } from './state.js';
 import { Syncs } from './syncs.js';
 import { packClock, Tabs } from './tabs.js';
 
@@ -64,24 +62,13 @@ export interface Status {
 export class CoreClient {
   /** @internal */
   protected readonly parts: Parts;
-  readonly #env: Environment;
-  readonly #database: string;
-  readonly #clock: Clock;
-  readonly #flusher: Flusher;
-  readonly #disk: Disk;
-  readonly #log: OpLog;
-  readonly #replicas: Replicas;
-  readonly #link: Link;
+  readonly #p: Parts;
   readonly #delivery: Delivery;
-  readonly #syncs: Syncs;
-  readonly #tabs: Tabs;
-  readonly #mapParts: MapParts;
   readonly #features: Feature[] = [];
-  readonly #handles = new Map<AnyReplica, MapHandle | ORMapHandle>();
+  readonly #handles = new Map<AnyReplica, MapHandle>();
   readonly #onStatus = new Set<(status: Status) => void>();
   readonly #onRefused = new Set<(error: TopGunError) => void>();
   readonly #onError = new Set<(error: TopGunError) => void>();
-  readonly #loading = new Map<AnyReplica, (() => void)[]>();
   readonly #ready: Promise<void>;
   #namespace = '';
   #lastError: TopGunError | undefined;
@@ -89,82 +76,25 @@ export class CoreClient {
   #durable: boolean;
   readonly #tellStatus = (): void => {
     const { status } = this;
-    for (const callback of this.#onStatus) this.#flusher.call(() => callback(status));
+    for (const callback of this.#onStatus) this.#p.flusher.call(() => callback(status));
   };
 
   constructor(options: TopGunClientOptions = {}) {
-    this.#database = options.database ?? 'topgun';
-    this.#env = { ...platform(storageOf(options, this.#database)), ...options.environment };
-    const env = this.#env;
+    const { database = 'topgun', limits, backoff, token, serverUrl } = options;
+    const env = { ...platform(storageOf(options, database)), ...options.environment };
+    const p = { env, events: this.#events(), admit: (n, bytes) => this.#admit(n, bytes), write: (ops) => this.#write(ops) } as { -readonly [P in keyof Parts]: Parts[P] };
+    p.clock = new Clock(env.id(), env.now);
+    p.flusher = new Flusher(p);
+    p.disk = new Disk(p);
+    p.log = new OpLog(p, { operations: limits?.writes ?? 100_000, bytes: limits?.writeBytes ?? 64 << 20 });
+    p.replicas = new Replicas(p);
+    p.link = new Link(p, { url: serverUrl, firstDelay: backoff?.firstMs ?? 1000, greatestDelay: backoff?.greatestMs ?? 30_000 });
+    p.syncs = new Syncs(p);
+    p.tabs = new Tabs(p, database);
+    this.#p = this.parts = p;
+    this.#delivery = new Delivery(p);
     this.#durable = env.storage.durable;
-    const { limits, backoff } = options;
-    const logLimits: LogLimits = { operations: limits?.writes ?? 100_000, bytes: limits?.writeBytes ?? 64 << 20 };
-    const changed = (): void => this.#changed();
-    const error = (err: unknown): void => this.#report(err);
-
-    this.#clock = new Clock(env.id(), () => env.now());
-    this.#flusher = new Flusher(env, error);
-    this.#disk = new Disk(env, (err) => this.#report(new TopGunError('STORAGE', `what is written cannot be stored: ${messageOf(err)}`)));
-    this.#log = new OpLog(this.#disk, logLimits);
-    this.#replicas = new Replicas(env, this.#disk, this.#log, this.#clock, this.#flusher, {
-      loaded: (r) => this.#loaded(r),
-      storing: () => this.#storing(),
-      complete: (r) => this.#moved(r),
-      tell: (m) => this.#tabs.tell(m),
-      error,
-    });
-    this.#link = new Link(
-      env,
-      { url: options.serverUrl, firstDelay: backoff?.firstMs ?? 1000, greatestDelay: backoff?.greatestMs ?? 30_000 },
-      {
-        changed,
-        attached: () => this.#attached(),
-        detached: () => this.#detached(),
-        message: (m) => this.#receive(m),
-        device: (token) => this.#disk.set(['m', 'device'], encode(token)),
-        error,
-      },
-    );
-    if (options.token !== undefined) this.#link.setToken(options.token);
-    this.#delivery = new Delivery(env, this.#log, this.#disk, this.#link, {
-      acknowledged: (op) => {
-        this.#answered(op);
-        // The timestamp may have been that of somebody else's equal write.
-        if (op.restamped) this.#syncs.again(op.doing.map);
-      },
-      refused: (op, err) => this.#refused(op, err),
-      error,
-      changed,
-    });
-    this.parts = {
-      env,
-      link: this.#link,
-      log: this.#log,
-      disk: this.#disk,
-      replicas: this.#replicas,
-      flusher: this.#flusher,
-      follows: (r) => this.#syncs.follows(r),
-      tell: (m) => this.#tabs.tell(m),
-      changed,
-    };
-    this.#syncs = new Syncs(this.parts, this.#clock);
-    this.#tabs = new Tabs(env, this.#database, {
-      adopt: (namespace, left) => this.#adopt(namespace, left),
-      message: (m) => this.#told(m),
-      error,
-    });
-    this.#mapParts = {
-      env,
-      replicas: this.#replicas,
-      flusher: this.#flusher,
-      admit: (n, bytes) => {
-        this.open();
-        this.#log.admit(n, bytes);
-      },
-      write: (ops) => this.#write(ops),
-      sync: (r) => this.#syncs.follow(r).wait(),
-      loaded: (r) => this.#whenLoaded(r),
-    };
+    if (token !== undefined) p.link.setToken(token);
     this.#ready = this.#start();
   }
 
@@ -177,73 +107,74 @@ export class CoreClient {
   getMap<V = unknown>(name: string): MapHandle<V>;
   getMap<_K extends string, V>(name: string): MapHandle<V>;
   getMap<V>(name: string): MapHandle<V> {
-    return this.#handle(this.#replicas.lww(name), (r) => new MapHandle(this.#mapParts, r)) as MapHandle<V>;
-  }
-
-  /** A map whose keys hold sets of values. The client fetches it and keeps it up to date. */
-  getORMap<V = unknown>(name: string): ORMapHandle<V>;
-  getORMap<_K extends string, V>(name: string): ORMapHandle<V>;
-  getORMap<V>(name: string): ORMapHandle<V> {
-    return this.#handle(this.#replicas.or(name), (r) => new ORMapHandle(this.#mapParts, r)) as ORMapHandle<V>;
+    this.open();
+    const r = this.#p.replicas.get(lww, name);
+    const any = r as AnyReplica;
+    let handle = this.#handles.get(any);
+    if (!handle) {
+      this.#handles.set(any, (handle = new MapHandle(this.#p, r)));
+      this.#p.syncs.follow(any);
+      this.#moved(any);
+      this.#changed();
+    }
+    return handle as MapHandle<V>;
   }
 
   /** Takes another token, and connects with it if one was missing. */
   setAuthToken(token: string): void {
-    this.#link.setToken(token);
+    this.#p.link.setToken(token);
   }
 
   /** Takes what gives a token whenever a connection is made. */
   setAuthTokenProvider(provider: TokenProvider): void {
-    this.#link.setToken(provider);
+    this.#p.link.setToken(provider);
   }
 
   get status(): Status {
-    const { retryAt } = this.#link;
+    const { link, log, syncs, disk } = this.#p;
     return {
-      connection: this.#link.state,
-      ...(retryAt !== undefined && { retryAt }),
-      pending: this.#features.reduce((n, f) => n + (f.waiting ?? 0), this.#log.size),
-      syncing: this.#syncs.unsettled,
-      durable: this.#durable && !this.#disk.failing,
+      connection: link.state,
+      ...(link.retryAt !== undefined && { retryAt: link.retryAt }),
+      pending: this.#features.reduce((n, f) => n + (f.waiting ?? 0), log.size),
+      syncing: syncs.unsettled,
+      durable: this.#durable && !disk.failing,
       ...(this.#lastError && { lastError: this.#lastError }),
     };
   }
 
   /** Calls back with the status now and whenever it has changed. */
   onStatus(callback: (status: Status) => void): () => void {
-    this.#onStatus.add(callback);
-    this.#flusher.call(() => callback(this.status));
-    return () => this.#onStatus.delete(callback);
+    this.#p.flusher.call(() => callback(this.status));
+    return listen(this.#onStatus, callback);
   }
 
   /** Calls back with each write that the server has refused, also one of an earlier page or of a tab that is gone. */
   onRefused(callback: (error: TopGunError) => void): () => void {
-    this.#onRefused.add(callback);
-    return () => this.#onRefused.delete(callback);
+    return listen(this.#onRefused, callback);
   }
 
   /** Calls back with everything that goes wrong and belongs to no call, refused writes included. */
   onError(callback: (error: TopGunError) => void): () => void {
-    this.#onError.add(callback);
-    return () => this.#onError.delete(callback);
+    return listen(this.#onError, callback);
   }
 
   /** Resolves when everything written before the call is stored here; false if it cannot be. */
   stored(): Promise<boolean> {
-    return this.#ready.then(() => this.#disk.settled());
+    return this.#ready.then(() => this.#p.disk.settled());
   }
 
   /** Ends the client when what was written is stored. What the server has not answered is sent by the next one. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#link.close();
+    const { link, tabs, disk, env, log } = this.#p;
+    link.close();
     await this.stored();
-    this.#tabs.close();
-    this.#disk.close();
-    this.#env.storage.close();
-    const error = new TopGunError('CLOSED', 'the client was closed before the server has answered; what is stored is sent the next time');
-    for (const op of this.#log.ops) op.write?.abandon(error);
+    tabs.close();
+    disk.close();
+    env.storage.close();
+    const error = new TopGunError('CLOSED', 'the client was closed before the server had answered: what is stored is sent next time');
+    for (const op of log.ops) op.write?.abandon(error);
   }
 
   /** @internal Adds something that the client can do; before start has begun, which is after the constructors. */
@@ -258,31 +189,65 @@ export class CoreClient {
   }
 
   async #start(): Promise<void> {
-    const { storage } = this.#env;
+    const { env, tabs, log, clock, disk, replicas, link } = this.#p;
     try {
-      await storage.open();
+      await env.storage.open();
     } catch (err) {
       this.#report(new TopGunError('STORAGE', `the storage cannot be opened: ${messageOf(err)}`));
       this.#durable = false;
-      (this.#env as { storage: Storage }).storage = new MemoryStorage();
+      (env as { storage: Storage }).storage = new MemoryStorage();
     }
     try {
-      const { namespace, newest, opened } = await this.#tabs.start();
-      if (newest) this.#clock.resume(newest);
+      const { namespace, newest, opened } = await tabs.start();
+      if (newest) clock.resume(newest);
       this.#namespace = namespace;
-      await this.#log.open(namespace, this.#env, (early) => this.#restamp(early, newest));
+      await log.open(namespace, (early) => this.#restamp(early, newest));
       this.#storing();
-      this.#disk.start();
-      const meta = new Map((await this.#env.storage.list(['m'], 10)).map(([key, bytes]) => [key[1], decode(bytes)]));
-      for (const f of this.#features) f.start?.(namespace);
-      this.#syncs.start(Number(meta.get('epoch') ?? 0));
-      this.#replicas.start();
-      this.#link.start(String(meta.get('device') ?? ''));
+      disk.start();
+      const meta = new Map((await env.storage.list(['m'], 10)).map(([key, bytes]) => [key[1], decode(bytes)]));
+      for (const f of this.#features) f.start?.(namespace, meta);
+      replicas.start();
+      link.start(String(meta.get('device') ?? ''));
       opened();
     } catch (err) {
       this.#report(new TopGunError('STORAGE', `what is stored cannot be read: ${messageOf(err)}`));
     }
     this.#changed();
+  }
+
+  #events(): Events {
+    const tell =
+      (what: 'attached' | 'detached') =>
+      (): void => {
+        this.#delivery[what]();
+        for (const f of this.#features) f[what]?.();
+        this.#p.syncs[what]();
+      };
+    return {
+      changed: () => this.#changed(),
+      report: (err) => this.#report(err),
+      attached: tell('attached'),
+      detached: tell('detached'),
+      message: (m) => this.#receive(m),
+      device: (token) => this.#p.disk.set(['m', 'device'], encode(token)),
+      storing: () => this.#storing(),
+      loaded: (r) => {
+        this.#p.syncs.of(r)?.start();
+        this.#moved(r);
+      },
+      moved: (r) => this.#moved(r),
+      acknowledged: (op) => {
+        this.#answered(op);
+        // The timestamp may have been that of somebody else's equal write.
+        if (op.restamped) this.#p.syncs.again(op.map);
+      },
+      refused: (op, err) => this.#refused(op, err),
+      adopt: (namespace, left) => this.#adopt(namespace, left),
+      told: (m) => {
+        if (m['map'] === undefined) for (const f of this.#features) f.told?.(m);
+        else if (this.#p.replicas.told(m as { map: string; kind: string; changes: Uint8Array })) this.#p.syncs.again(m['map'] as string);
+      },
+    };
   }
 
   /**
@@ -293,89 +258,57 @@ export class CoreClient {
     const behind = newest && early.some((op) => op.timestamp && compareTimestamps(op.timestamp, newest) <= 0);
     const tags = new Map<string, string>();
     for (const op of early) {
-      if (behind) this.#replicas.restamp(op, tags);
-      this.#log.add(op);
+      if (behind) this.#p.replicas.restamp(op, tags);
+      this.#p.log.add(op);
     }
     this.#delivery.added(early);
   }
 
   /** Takes over what a client that is gone has left. */
-  #adopt(namespace: string, left: readonly (readonly [number, Op])[]): Promise<boolean> {
-    const ops = left.map(([, op]) => op);
+  #adopt(namespace: string, left: readonly (readonly [number, Op | undefined])[]): Promise<boolean> {
+    const { log, replicas, disk } = this.#p;
+    const ops = left.flatMap(([, op]) => op ?? []);
     for (const op of ops) {
       op.stored = false;
-      this.#log.add(op);
-      this.#replicas.restore(op);
+      log.add(op);
+      replicas.restore(op);
     }
     // After the others, in the order in which things are stored: twice is harmless, not at all is not.
-    for (const [id] of left) this.#disk.set(['q', namespace, id], null);
-    this.#disk.set(['n', namespace], null);
+    for (const [id, op] of left) if (op) disk.set(['q', namespace, id], null);
+    // What this client does not know how to send is left for one that does.
+    if (ops.length === left.length) disk.set(['n', namespace], null);
     this.#delivery.added(ops);
-    return this.#disk.settled();
+    return disk.settled();
+  }
+
+  #admit(operations: number, bytes: number): void {
+    this.open();
+    this.#p.log.admit(operations, bytes);
   }
 
   #write(ops: readonly Op[]): void {
-    for (const op of ops) this.#replicas.write(op);
-    if (this.#log.isOpen) this.#delivery.added(ops);
+    for (const op of ops) this.#p.replicas.write(op);
+    if (this.#p.log.isOpen) this.#delivery.added(ops);
     this.#changed();
   }
 
   #refused(op: Op, error: TopGunError): void {
-    this.#replicas.undo(op);
+    this.#p.replicas.undo(op);
     this.#answered(op);
     // Something may have lost against it here that nobody will send again.
-    this.#syncs.again(op.doing.map);
-    for (const callback of this.#onRefused) this.#flusher.call(() => callback(error));
+    this.#p.syncs.again(op.map);
+    for (const callback of this.#onRefused) this.#p.flusher.call(() => callback(error));
     this.#report(error);
-  }
-
-  #handle<S>(r: Replica<S>, make: (r: Replica<S>) => MapHandle | ORMapHandle): MapHandle | ORMapHandle {
-    this.open();
-    const any = r as AnyReplica;
-    let handle = this.#handles.get(any);
-    if (!handle) {
-      this.#handles.set(any, (handle = make(r)));
-      this.#syncs.follow(any);
-      this.#moved(any);
-      this.#changed();
-    }
-    return handle;
-  }
-
-  #whenLoaded(r: AnyReplica): Promise<void> {
-    return new Promise((resolve) => {
-      if (r.loaded) resolve();
-      else this.#loading.set(r, [...(this.#loading.get(r) ?? []), resolve]);
-    });
-  }
-
-  #loaded(r: AnyReplica): void {
-    for (const resolve of this.#loading.get(r) ?? []) resolve();
-    this.#loading.delete(r);
-    this.#syncs.loaded(r);
-    this.#moved(r);
   }
 
   /** Stores the clock with whatever is stored, so that the next client begins behind it. */
   #storing(): void {
-    if (this.#namespace) this.#disk.set(['n', this.#namespace], () => packClock(this.#clock.last()));
-  }
-
-  #attached(): void {
-    this.#delivery.attached();
-    for (const f of this.#features) f.attached?.();
-    this.#syncs.attached();
-  }
-
-  #detached(): void {
-    this.#delivery.detached();
-    for (const f of this.#features) f.detached?.();
-    this.#syncs.detached();
+    if (this.#namespace) this.#p.disk.set(['n', this.#namespace], () => packClock(this.#p.clock.last()));
   }
 
   #receive(m: ServerMessage): void {
     try {
-      if ('timestamp' in m && isTimestamp(m.timestamp)) this.#clock.resume(m.timestamp);
+      if ('timestamp' in m && isTimestamp(m.timestamp)) this.#p.clock.resume(m.timestamp);
       this.#dispatch(m);
     } catch (err) {
       this.#report(new TopGunError('SERVER', `a message of type ${m.type} is left out: ${messageOf(err)}`));
@@ -392,24 +325,17 @@ export class CoreClient {
         const { code, message } = m.payload;
         const error = new TopGunError('SERVER', message, { number: code, text: message });
         // The server may have dropped what it had no room for: a new connection says it again.
-        if (code === 429) this.#link.giveUp(error);
+        if (code === 429) this.#p.link.giveUp(error);
         else this.#report(error);
         return;
       }
       default:
-        this.#syncs.receive(m);
+        this.#p.syncs.receive(m);
         for (const f of this.#features) f.receive?.(m);
     }
   }
 
-  /** Takes in what another client of the storage tells. */
-  #told(message: unknown): void {
-    const m = message as { readonly [name: string]: unknown };
-    if (m['map'] === undefined) for (const f of this.#features) f.told?.(m);
-    else if (this.#replicas.told(m as { map: string; kind: string; changes: Uint8Array })) this.#syncs.again(m['map'] as string);
-  }
-
-  #answered({ doing: { map, key } }: Op): void {
+  #answered({ map, key }: Op): void {
     for (const f of this.#features) f.answered?.(map, key);
   }
 
@@ -418,7 +344,7 @@ export class CoreClient {
   }
 
   #changed(): void {
-    if (this.#onStatus.size) this.#flusher.add(this.#tellStatus, false);
+    if (this.#onStatus.size) this.#p.flusher.add(this.#tellStatus, false);
   }
 
   #report(err: unknown): void {
@@ -434,6 +360,11 @@ export class CoreClient {
       }
     }
   }
+}
+
+function listen<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 function storageOf({ storage, environment }: TopGunClientOptions, database: string): Storage {

@@ -93,13 +93,13 @@ class Counter {
     }
     this.waits = true;
     this.store();
-    const { disk, tell } = this.#parts;
-    disk.after(() => tell({ counter: this.name, state: this.#counter.state() }));
+    const { disk, tabs } = this.#parts;
+    disk.after(() => tabs.tell({ counter: this.name, state: this.#counter.state() }));
     this.#stopTimer ??= this.#parts.env.timer(() => {
       this.#stopTimer = undefined;
       this.send();
     }, collect);
-    this.#parts.changed();
+    this.#parts.events.changed();
   }
 
   subscribe(callback: (value: number) => void): () => void {
@@ -142,7 +142,7 @@ class Counter {
     theirs.merge(state);
     if (this.waits && !theirs.merge(this.#counter.state())) {
       this.waits = false;
-      this.#parts.changed();
+      this.#parts.events.changed();
     }
   }
 

@@ -1,9 +1,7 @@
 import type { messages } from '@topgun/core';
-import type { Disk } from './disk.js';
-import type { Environment } from './environment.js';
 import { reasonOf, TopGunError, type Reason } from './errors.js';
-import type { Link } from './link.js';
-import type { Op, OpLog } from './oplog.js';
+import type { Parts } from './feature.js';
+import type { Op } from './oplog.js';
 
 /** A frame holds at most so many operations and, unless one alone is larger, about so many bytes. */
 const frameOps = 1000;
@@ -12,44 +10,26 @@ const frameBytes = 256 << 10;
 const firstPatience = 10_000;
 const lastPatience = 120_000;
 
-export interface DeliveryEvents {
-  /** The server has acknowledged an operation. */
-  acknowledged(op: Op): void;
-  /** It has refused one for good, and the log has forgotten it. */
-  refused(op: Op, error: TopGunError): void;
-  error(error: TopGunError): void;
-  /** How many wait has changed. */
-  changed(): void;
-}
-
 /**
  * Brings the operations of the log to the server: each once per connection, when it is stored, and again while there is
  * no answer. What an acknowledgement covers was sent on this connection; nothing else leaves the log by it.
  */
 export class Delivery {
-  readonly #env: Environment;
-  readonly #log: OpLog;
-  readonly #disk: Disk;
-  readonly #link: Link;
-  readonly #events: DeliveryEvents;
+  readonly #p: Parts;
   /** The last operation that was sent on this connection, 0 for none. */
   #sent = 0;
   #pumping = false;
   #patience = firstPatience;
   #stopWaiting: (() => void) | undefined;
 
-  constructor(env: Environment, log: OpLog, disk: Disk, link: Link, events: DeliveryEvents) {
-    this.#env = env;
-    this.#log = log;
-    this.#disk = disk;
-    this.#link = link;
-    this.#events = events;
+  constructor(parts: Parts) {
+    this.#p = parts;
   }
 
   /** Operations were added: they go when they are stored. */
   added(ops: readonly Op[]): void {
-    this.#events.changed();
-    this.#disk.after((stored) => {
+    this.#p.events.changed();
+    this.#p.disk.after((stored) => {
       for (const op of ops) {
         op.stored = true;
         if (stored) op.write?.progress(op, 'stored');
@@ -72,14 +52,14 @@ export class Delivery {
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#link.connected) {
+    while (this.#p.link.connected) {
       const ops = this.#frame();
       if (!ops.length) break;
       this.#sent = ops.at(-1)!.id;
-      this.#link.send({ type: 'OP_BATCH', payload: { ops: ops.map((op) => op.message()) } });
+      this.#p.link.send({ type: 'OP_BATCH', payload: { ops: ops.map((op) => op.message()) } });
       for (const op of ops) op.write?.progress(op, 'sent');
       this.#await();
-      if (ops.length > 50) await this.#env.pause();
+      if (ops.length > 50) await this.#p.env.pause();
     }
     this.#pumping = false;
   }
@@ -87,8 +67,8 @@ export class Delivery {
   #frame(): Op[] {
     const out: Op[] = [];
     let bytes = 0;
-    for (let i = this.#log.after(this.#sent); i < this.#log.size; i++) {
-      const op = this.#log.ops[i]!;
+    for (let i = this.#p.log.after(this.#sent); i < this.#p.log.size; i++) {
+      const op = this.#p.log.ops[i]!;
       bytes += op.size;
       if (!op.stored || out.length === frameOps || (out.length && bytes > frameBytes)) break;
       out.push(op);
@@ -99,54 +79,43 @@ export class Delivery {
   /** Sends everything once more when no answer comes: the server may have been unable to give one. */
   #await(): void {
     this.#stopWaiting?.();
-    this.#stopWaiting = this.#env.timer(() => {
-      if (!this.#link.connected || !this.#log.size) return;
+    this.#stopWaiting = this.#p.env.timer(() => {
+      if (!this.#p.link.connected || !this.#p.log.size) return;
       this.#patience = Math.min(lastPatience, 2 * this.#patience);
       this.#sent = 0;
       void this.#pump();
     }, this.#patience);
   }
 
-  /** Settles the operations that an acknowledgement covers. */
+  /** Settles the operations that an acknowledgement covers; one without a number covers none. */
   acknowledge({ lastId, achievedLevel, results }: messages.OpAck['payload']): void {
-    const last = Number(lastId);
-    if (!Number.isSafeInteger(last)) {
-      this.#events.error(new TopGunError('SERVER', `an acknowledgement without a number covers nothing: ${lastId}`));
-      return;
-    }
     const outcome = new Map(results?.map((r) => [r.opId, r]));
-    for (const op of this.#log.take(Math.min(last, this.#sent))) {
+    for (const op of this.#p.log.take(Math.min(Number(lastId), this.#sent))) {
       const r = outcome.get(String(op.id));
       if (r && !r.success) this.#refuse(op, reasonOf(r.error));
       else {
         op.write?.settle(op, r?.achievedLevel ?? achievedLevel);
-        this.#events.acknowledged(op);
+        this.#p.events.acknowledged(op);
       }
     }
-    if (this.#log.after(this.#sent)) this.#await();
+    if (this.#p.log.after(this.#sent)) this.#await();
     else this.#stopWaiting?.();
-    this.#events.changed();
+    this.#p.events.changed();
   }
 
   /** Settles an operation that the server has refused for good. */
   reject({ opId, reason, code }: messages.OpRejected['payload']): void {
-    const op = this.#log.remove(Number(opId));
+    const op = this.#p.log.remove(Number(opId));
     if (!op) return;
     this.#refuse(op, reasonOf(reason, code));
-    this.#events.changed();
+    this.#p.events.changed();
   }
 
   /** Gives an operation up that the log has forgotten. */
   #refuse(op: Op, reason: Reason): void {
-    const { map, key, record, orRecord } = op.doing;
-    const value = (record ?? orRecord)?.value ?? undefined;
-    const error = new TopGunError('REFUSED', `${op.type} of ${JSON.stringify(key)} in ${JSON.stringify(map)} was refused: ${reason.text}`, reason, {
-      map,
-      key,
-      type: op.type,
-      value,
-    });
-    this.#events.refused(op, error);
+    const what = op.describe();
+    const error = new TopGunError('REFUSED', `${what.type} of ${JSON.stringify(op.key)} in ${JSON.stringify(op.map)} was refused: ${reason.text}`, reason, what);
+    this.#p.events.refused(op, error);
     op.write?.settle(op, undefined, error);
   }
 }

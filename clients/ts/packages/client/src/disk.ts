@@ -1,4 +1,7 @@
-import type { Environment, Key } from './environment.js';
+import type { Key } from './environment.js';
+import { messageOf, TopGunError } from './errors.js';
+import type { Parts } from './feature.js';
+import { idOf } from './memory.js';
 import { changePage } from './pages.js';
 import { leafOf, type Change } from './replica.js';
 import type { Kind } from './state.js';
@@ -24,8 +27,7 @@ interface Entry {
  * order, many keys in one step. What others have stored meanwhile is merged, never overwritten.
  */
 export class Disk {
-  readonly #env: Environment;
-  readonly #failed: (err: unknown) => void;
+  readonly #p: Parts;
   readonly #queue = new Map<string, Entry>();
   #waiting: { after: number; callback: (stored: boolean) => void; final: boolean }[] = [];
   #put = 0;
@@ -35,9 +37,8 @@ export class Disk {
   #retry = 0;
   #stopRetry: (() => void) | undefined;
 
-  constructor(env: Environment, failed: (err: unknown) => void) {
-    this.#env = env;
-    this.#failed = failed;
+  constructor(parts: Parts) {
+    this.#p = parts;
   }
 
   /** Whether storing has failed, and is tried again from time to time. */
@@ -107,7 +108,7 @@ export class Disk {
     while (this.#open && this.#queue.size) {
       const batch = this.#take();
       try {
-        await this.#env.storage.update(
+        await this.#p.env.storage.update(
           batch.filter((e) => e.reads).map((e) => e.key),
           (held) => write(batch, held),
         );
@@ -146,9 +147,9 @@ export class Disk {
     }
     for (const w of this.#waiting) w.after = Math.min(w.after, this.#put);
     this.#retry = Math.min(lastRetry, 2 * this.#retry || firstRetry);
-    this.#failed(err);
+    this.#p.events.report(new TopGunError('STORAGE', `what is written cannot be stored: ${messageOf(err)}`));
     this.#release(Infinity, false);
-    this.#stopRetry = this.#env.timer(() => {
+    this.#stopRetry = this.#p.env.timer(() => {
       this.#stopRetry = undefined;
       void this.#run();
     }, this.#retry);
@@ -169,9 +170,4 @@ function write(batch: Entry[], held: (Uint8Array | undefined)[]): [Key, Uint8Arr
     if (bytes !== undefined) out.push([e.key, bytes]);
   }
   return out;
-}
-
-/** What tells keys apart. */
-function idOf(key: Key): string {
-  return key.join('\0');
 }

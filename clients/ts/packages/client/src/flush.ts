@@ -1,4 +1,4 @@
-import type { Environment } from './environment.js';
+import type { Parts } from './feature.js';
 
 /** How long changes from elsewhere are collected before the application hears of them, in milliseconds. */
 const collect = 8;
@@ -8,16 +8,14 @@ const collect = 8;
  * with what comes within a few milliseconds.
  */
 export class Flusher {
-  readonly #env: Environment;
-  readonly #report: (err: unknown) => void;
+  readonly #p: Parts;
   readonly #due = new Set<() => void>();
   #soon = false;
   #later: (() => void) | undefined;
   #took = 0;
 
-  constructor(env: Environment, report: (err: unknown) => void) {
-    this.#env = env;
-    this.#report = report;
+  constructor(parts: Parts) {
+    this.#p = parts;
   }
 
   /** Calls back with the next batch, once however often it is asked. */
@@ -28,7 +26,7 @@ export class Flusher {
       queueMicrotask(() => this.#flush());
     } else if (!this.#soon && !this.#later) {
       // What takes long is done less often.
-      this.#later = this.#env.timer(() => this.#flush(), Math.max(collect, 4 * this.#took));
+      this.#later = this.#p.env.timer(() => this.#flush(), Math.max(collect, 4 * this.#took));
     }
   }
 
@@ -38,9 +36,9 @@ export class Flusher {
     this.#later = undefined;
     const due = [...this.#due];
     this.#due.clear();
-    const begun = this.#env.now();
+    const begun = this.#p.env.now();
     for (const callback of due) this.call(callback);
-    this.#took = this.#env.now() - begun;
+    this.#took = this.#p.env.now() - begun;
   }
 
   /** Runs code of the application: what it throws ends nothing but itself. */
@@ -48,7 +46,7 @@ export class Flusher {
     try {
       callback();
     } catch (err) {
-      this.#report(err);
+      this.#p.events.report(err);
     }
   }
 }

@@ -1,9 +1,7 @@
 import { decode, encode, isWellFormed, type messages, type Timestamp } from '@topgun/core';
-import type { Environment } from './environment.js';
 import { messageOf, TopGunError } from './errors.js';
-import type { Flusher } from './flush.js';
-import { Op, type Doing } from './oplog.js';
-import type { AnyReplica, Replicas } from './replicas.js';
+import { Op } from './oplog.js';
+import type { Kind } from './state.js';
 import { Write } from './write.js';
 
 /** How a write is to be made. */
@@ -12,21 +10,6 @@ export interface WriteOptions {
   readonly ttlMs?: number | undefined;
   /** How far the server has to come before it acknowledges: on its disk, if nothing is said. */
   readonly concern?: messages.WriteConcern | undefined;
-}
-
-/** What the handles of maps need of the client. */
-export interface MapParts {
-  readonly env: Environment;
-  readonly replicas: Replicas;
-  readonly flusher: Flusher;
-  /** Refuses operations that cannot be taken. */
-  admit(operations: number, bytes: number): void;
-  /** Takes operations that were admitted. */
-  write(ops: readonly Op[]): void;
-  /** Waits until replica and server have been compared. */
-  sync(r: AnyReplica): Promise<void>;
-  /** Waits until what is stored has been read. */
-  loaded(r: AnyReplica): Promise<void>;
 }
 
 /** A value as its peers will have it, and how many bytes it is. */
@@ -44,7 +27,7 @@ export function check(key: string, options: WriteOptions): void {
   if (typeof key !== 'string' || !isWellFormed(key)) throw new TopGunError('INVALID_KEY', `${JSON.stringify(key)} is no key: use a well-formed text`);
   const { ttlMs } = options;
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0)) {
-    throw new TopGunError('INVALID_VALUE', `a time to live of ${ttlMs} ms is none: use a whole number from 1 on`);
+    throw new TopGunError('INVALID_VALUE', `${ttlMs} is no time to live: use whole milliseconds`);
   }
 }
 
@@ -58,9 +41,15 @@ export function stamped<V>(value: V, timestamp: Timestamp, ttlMs: number | undef
   return ttlMs === undefined ? { value, timestamp } : { value, timestamp, ttlMs };
 }
 
-/** The operations of one write. */
-export function operations(map: string, key: string, bytes: number, list: readonly [Partial<Doing>, Op['before']][]): [Op[], Write] {
+/** The operations of one write: what each merges, and what to go back to. */
+export function operations<S>(
+  kind: Kind<S>,
+  map: string,
+  key: string,
+  bytes: number,
+  { concern }: WriteOptions,
+  list: readonly (readonly [state: S, before: S | undefined])[],
+): [Op[], Write] {
   const write = new Write(list.length);
-  const size = 64 + key.length + bytes;
-  return [list.map(([doing, before]) => new Op({ map, key, ...doing }, size, write, before)), write];
+  return [list.map(([state, before]) => new Op(kind, map, key, state, 64 + key.length + bytes, concern, write, before) as Op), write];
 }

@@ -1,6 +1,7 @@
-import { decodeFrame, encodeMessage, type ClientMessage, type ServerMessage } from '@topgun/core';
-import type { Environment, Socket } from './environment.js';
+import { decode, encode, isFields, type ClientMessage, type ServerMessage } from '@topgun/core';
+import type { Socket } from './environment.js';
 import { messageOf, TopGunError } from './errors.js';
+import type { Parts } from './feature.js';
 
 /**
  * - offline: there is no connection, and nothing is being done about it right now; `retryAt` says when it is tried again
@@ -23,19 +24,6 @@ export interface LinkOptions {
   readonly greatestDelay: number;
 }
 
-export interface LinkEvents {
-  /** The state has changed. */
-  changed(): void;
-  /** A connection is ready. */
-  attached(): void;
-  /** The connection that was ready is gone. */
-  detached(): void;
-  message(message: ServerMessage): void;
-  /** The server gave this installation another credential. */
-  device(token: string): void;
-  error(error: TopGunError): void;
-}
-
 const pingEvery = 5000;
 const silence = 15_000;
 const handshake = 10_000;
@@ -46,9 +34,8 @@ const good = 5000;
 
 /** Makes the connection, introduces the client, keeps the connection alive, and makes another one. */
 export class Link {
-  readonly #env: Environment;
+  readonly #p: Parts;
   readonly #options: LinkOptions;
-  readonly #events: LinkEvents;
   #state: Connection = 'offline';
   #token: TokenProvider | undefined;
   #fixedToken = false;
@@ -62,10 +49,9 @@ export class Link {
   #timers: (() => void)[] = [];
   #stopOnline: (() => void) | undefined;
 
-  constructor(env: Environment, options: LinkOptions, events: LinkEvents) {
-    this.#env = env;
+  constructor(parts: Parts, options: LinkOptions) {
+    this.#p = parts;
     this.#options = options;
-    this.#events = events;
   }
 
   get state(): Connection {
@@ -83,7 +69,7 @@ export class Link {
   start(deviceToken: string): void {
     this.#deviceToken = deviceToken;
     if (!this.#options.url || this.#state === 'closed') return;
-    this.#stopOnline = this.#env.online?.(() => {
+    this.#stopOnline = this.#p.env.online?.(() => {
       if (this.#state === 'offline') this.#connect();
     });
     this.#connect();
@@ -111,7 +97,7 @@ export class Link {
 
   /** Ends the connection; the next attempt follows after a pause. */
   giveUp(error: TopGunError): void {
-    this.#events.error(error);
+    this.#p.events.report(error);
     this.#drop('offline');
     this.#wait();
   }
@@ -121,18 +107,18 @@ export class Link {
     if (was === state) return;
     this.#state = state;
     if (was === 'connected') {
-      if (this.#env.now() - this.#since >= good) this.#attempts = 0;
-      this.#events.detached();
+      if (this.#p.env.now() - this.#since >= good) this.#attempts = 0;
+      this.#p.events.detached();
     }
     if (state === 'connected') {
-      this.#since = this.#env.now();
-      this.#events.attached();
+      this.#since = this.#p.env.now();
+      this.#p.events.attached();
     }
-    this.#events.changed();
+    this.#p.events.changed();
   }
 
   #timer(callback: () => void, ms: number): void {
-    this.#timers.push(this.#env.timer(callback, ms));
+    this.#timers.push(this.#p.env.timer(callback, ms));
   }
 
   #stopTimers(): void {
@@ -150,10 +136,10 @@ export class Link {
 
   #wait(): void {
     const { firstDelay, greatestDelay } = this.#options;
-    const delay = Math.min(greatestDelay, firstDelay * 2 ** this.#attempts++) * (0.5 + this.#env.random());
-    this.#retryAt = this.#env.now() + delay;
+    const delay = Math.min(greatestDelay, firstDelay * 2 ** this.#attempts++) * (0.5 + this.#p.env.random());
+    this.#retryAt = this.#p.env.now() + delay;
     this.#timer(() => this.#connect(), delay);
-    this.#events.changed();
+    this.#p.events.changed();
   }
 
   #connect(): void {
@@ -165,7 +151,7 @@ export class Link {
     };
     let socket: Socket | undefined;
     try {
-      socket = this.#env.socket(this.#options.url!, {
+      socket = this.#p.env.socket(this.#options.url!, {
         open: mine(() => {
           this.#become('authenticating');
           void this.#introduce(socket!);
@@ -221,9 +207,9 @@ export class Link {
   /** Pings, and gives up when a ping has been without any answer for too long; timers may be late, so only pings count. */
   #beat(): void {
     if (!this.connected) return;
-    const now = this.#env.now();
+    const now = this.#p.env.now();
     if (this.#pinged > this.#heard && now - this.#pinged >= silence) {
-      this.giveUp(new TopGunError('CONNECTION', `the server has said nothing for ${silence / 1000} s`));
+      this.giveUp(new TopGunError('CONNECTION', 'the server has gone silent'));
       return;
     }
     if (this.#pinged <= this.#heard) this.#pinged = now;
@@ -234,31 +220,29 @@ export class Link {
 
   #write(message: ClientMessage): void {
     try {
-      this.#socket?.send(encodeMessage(message));
+      this.#socket?.send(encode(message));
     } catch (err) {
       // A socket that is closing says so by itself soon.
-      this.#events.error(new TopGunError('CONNECTION', messageOf(err)));
+      this.#p.events.report(new TopGunError('CONNECTION', messageOf(err)));
     }
   }
 
   #receive(frame: Uint8Array): void {
-    this.#heard = this.#env.now();
-    let messages: ServerMessage[];
+    this.#heard = this.#p.env.now();
+    let m: unknown;
     try {
-      messages = decodeFrame(frame);
+      m = decode(frame);
     } catch (err) {
-      this.#events.error(new TopGunError('SERVER', `a frame that is none is left out: ${messageOf(err)}`));
-      return;
+      return this.#p.events.report(new TopGunError('SERVER', `a frame is left out: ${messageOf(err)}`));
     }
-    const socket = this.#socket;
-    for (const m of messages) if (this.#socket === socket) this.#handle(m);
+    if (isFields(m) && typeof m['type'] === 'string') this.#handle(m as unknown as ServerMessage);
   }
 
   #handle(m: ServerMessage): void {
     switch (m.type) {
       case 'AUTH_REQUIRED':
         // With a token AUTH is on its way already.
-        if (!this.#token) this.#unauthorized('the server wants a token: use setAuthToken');
+        if (!this.#token) this.#unauthorized('the server wants a token');
         return;
       case 'AUTH_FAIL':
         return this.#unauthorized(m.error ?? 'the server does not accept the token', m.code);
@@ -266,7 +250,7 @@ export class Link {
       case 'DEVICE_ACK':
         if (m.deviceToken) {
           this.#deviceToken = m.deviceToken;
-          this.#events.device(m.deviceToken);
+          this.#p.events.device(m.deviceToken);
         }
         if (!this.connected) this.#attach();
         return;
@@ -275,12 +259,12 @@ export class Link {
     }
     // A server that knows no devices shows it by going on.
     if (this.#state === 'authenticating' && !this.#token) this.#attach();
-    if (this.connected) this.#events.message(m);
+    if (this.connected) this.#p.events.message(m);
   }
 
   #unauthorized(text: string, number?: number): void {
     this.#stopTimers();
     this.#become('unauthorized');
-    this.#events.error(new TopGunError('UNAUTHORIZED', text, { number, text }));
+    this.#p.events.report(new TopGunError('UNAUTHORIZED', text, { number, text }));
   }
 }

@@ -1,8 +1,9 @@
 import { isExpired, type LWWRecord } from '@topgun/core';
 import { TopGunError } from './errors.js';
-import { check, copyOf, operations, optionsOf, stamped, type MapParts, type WriteOptions } from './handle.js';
+import type { Parts } from './feature.js';
+import { check, copyOf, operations, optionsOf, stamped, type WriteOptions } from './handle.js';
 import type { AnyReplica, LWWReplica } from './replicas.js';
-import type { LWWState } from './state.js';
+import { lww, type LWWState } from './state.js';
 import type { Write } from './write.js';
 
 /** What happened to a key: its value now, undefined when there is none, and the value before. */
@@ -17,11 +18,11 @@ export interface MapChange<V> {
  * at once, connected or not. Values are shared: do not modify what you get, write another one.
  */
 export class MapHandle<V = unknown> {
-  readonly #parts: MapParts;
+  readonly #parts: Parts;
   readonly #replica: LWWReplica;
 
   /** @internal */
-  constructor(parts: MapParts, replica: LWWReplica) {
+  constructor(parts: Parts, replica: LWWReplica) {
     this.#parts = parts;
     this.#replica = replica;
   }
@@ -32,12 +33,12 @@ export class MapHandle<V = unknown> {
 
   /** Resolves when what was stored here earlier is there to be read. */
   get loaded(): Promise<void> {
-    return this.#parts.loaded(this.#replica as AnyReplica);
+    return this.#replica.whenLoaded();
   }
 
   /** Resolves when everything that the server had at the call is here; offline it waits for a connection. */
   sync(): Promise<void> {
-    return this.#parts.sync(this.#replica as AnyReplica);
+    return this.#parts.syncs.of(this.#replica as AnyReplica)!.wait();
   }
 
   get(key: string): V | undefined {
@@ -74,7 +75,7 @@ export class MapHandle<V = unknown> {
     admit(1, bytes);
     const before = this.#replica.states.get(key);
     const record = stamped(copy, replicas.stamp(before?.timestamp), options.ttlMs);
-    const [ops, handle] = operations(this.name, key, bytes, [[{ record, concern: options.concern }, before]]);
+    const [ops, handle] = operations(lww, this.name, key, bytes, options, [[record, before]]);
     write(ops);
     return handle;
   }

@@ -1,98 +1,80 @@
-import { decode, encode, type LWWRecord, type messages, type ORRecord, type Timestamp } from '@topgun/core';
-import type { Disk } from './disk.js';
-import type { Environment, Key } from './environment.js';
+import { decode, encode, type messages, type Timestamp } from '@topgun/core';
+import type { Key } from './environment.js';
 import { TopGunError, type RefusedOperation } from './errors.js';
+import type { Parts } from './feature.js';
 import type { Change } from './replica.js';
-import { added, lww, or, removed, type Kind, type LWWState, type ORState, type Packed } from './state.js';
+import { lww, type Kind, type Packed } from './state.js';
 import type { Write } from './write.js';
 
-/** What an operation does; one of record, orRecord and orTag is there. */
-export interface Doing {
-  readonly map: string;
-  readonly key: string;
-  readonly record?: LWWRecord<unknown> | undefined;
-  readonly orRecord?: ORRecord<unknown> | undefined;
-  readonly orTag?: string | undefined;
-  /** When the tag was removed, in milliseconds. */
-  readonly at?: number | undefined;
-  readonly concern?: messages.WriteConcern | undefined;
-}
-
 /** An operation that the server has not yet answered for. */
-export class Op {
+export class Op<S = unknown> {
   /** Its place in the log; 0 until it has one. */
   id = 0;
   stored = false;
-  /** The record that the server made of an LWW record whose timestamp it did not believe; the replica has taken it. */
-  restamped: LWWState | undefined;
+  /** What the server made of an LWW record whose timestamp it did not believe; the replica has taken it. */
+  restamped: S | undefined;
 
+  /**
+   * @param state what it merges into the key: one record, or one removed tag
+   * @param size what it costs in the log and in a frame, about, in bytes
+   * @param before what to go back to if it is refused; undefined for nothing
+   */
   constructor(
-    public doing: Doing,
-    /** What it costs in the log and in a frame, about, in bytes. */
+    readonly kind: Kind<S>,
+    readonly map: string,
+    readonly key: string,
+    public state: S,
     readonly size: number,
+    readonly concern?: messages.WriteConcern,
     readonly write?: Write,
-    /** What the replica held before: an LWW record, or the record that OR_REMOVE removed. */
-    public before?: LWWState | ORRecord<unknown>,
+    public before?: S,
   ) {}
-
-  get type(): RefusedOperation['type'] {
-    const { record, orRecord } = this.doing;
-    return record ? (record.value === null ? 'REMOVE' : 'PUT') : orRecord ? 'OR_ADD' : 'OR_REMOVE';
-  }
-
-  get kind(): Kind<LWWState> | Kind<ORState> {
-    return this.doing.record ? lww : or;
-  }
 
   /** The timestamp of what it writes. */
   get timestamp(): Timestamp | undefined {
-    return (this.doing.record ?? this.doing.orRecord)?.timestamp;
+    return this.kind.newest(this.state);
   }
 
   /** What it does to the replica. */
-  change(): Change<LWWState | ORState> {
-    const { key, record, orRecord, orTag, at } = this.doing;
-    return { key, merge: this.restamped ?? record ?? (orRecord ? added(orRecord) : removed([orTag!], at!)) };
+  change(): Change<S> {
+    return { key: this.key, merge: this.restamped ?? this.state };
+  }
+
+  /** What takes that back. */
+  undo(): Change<S> {
+    return { key: this.key, forget: this.kind.ids(this.restamped ?? this.state)[0], merge: this.before };
   }
 
   message(): messages.ClientOp {
-    const { map, key, record, orRecord, orTag, concern } = this.doing;
-    return {
-      id: String(this.id),
-      mapName: map,
-      key,
-      opType: this.type,
-      ...(record && { record }),
-      ...(orRecord && { orRecord }),
-      ...(orTag !== undefined && { orTag }),
-      ...(concern && { writeConcern: concern }),
-    } as messages.ClientOp;
+    const { id, map, key, concern } = this;
+    return { id: String(id), mapName: map, key, ...this.kind.operation(this.state), writeConcern: concern } as messages.ClientOp;
+  }
+
+  /** What the application is told when it is refused. */
+  describe(): RefusedOperation {
+    const operation = this.kind.operation(this.state);
+    const record = 'record' in operation ? operation.record : 'orRecord' in operation ? operation.orRecord : undefined;
+    return { map: this.map, key: this.key, type: operation.opType, value: record?.value ?? undefined };
   }
 
   pack(): Uint8Array {
-    const { map, key, record, orRecord, orTag, at, concern } = this.doing;
-    const what = record ? lww.pack(record) : orRecord ? or.pack(added(orRecord)) : [orTag, at];
-    return encode([this.type, map, key, what, concern ?? null, this.restamped ? lww.pack(this.restamped) : null]);
+    const { kind, map, key, state, concern, restamped } = this;
+    return encode([kind.prefix, map, key, kind.pack(state), concern, restamped && kind.pack(restamped)]);
   }
 
-  static unpack(bytes: Uint8Array): Op {
-    const [type, map, key, what, concern, restamped] = decode(bytes) as [string, string, string, Packed, messages.WriteConcern | null, Packed | null];
-    const doing: Doing = {
-      map,
-      key,
-      ...(type === 'OR_REMOVE'
-        ? { orTag: what[0] as string, at: what[1] as number }
-        : type === 'OR_ADD'
-          ? { orRecord: or.unpack(what).live[0] }
-          : { record: lww.unpack(what) }),
-      concern: concern ?? undefined,
-    };
-    const op = new Op(doing, bytes.length);
+  static unpack(bytes: Uint8Array, kinds: ReadonlyMap<string, Kind<unknown>>): Op | undefined {
+    const [prefix, map, key, state, concern, restamped] = decode(bytes) as [string, string, string, Packed, messages.WriteConcern | null, Packed | null];
+    const kind = kinds.get(prefix);
+    if (!kind) return undefined;
+    const op = new Op(kind, map, key, kind.unpack(state), bytes.length, concern ?? undefined);
     op.stored = true;
-    if (restamped) op.restamped = lww.unpack(restamped);
+    if (restamped) op.restamped = kind.unpack(restamped);
     return op;
   }
 }
+
+/** So many operations are read in one go. */
+const slice = 500;
 
 /** How many operations may wait, and how many bytes they may have in total. */
 export interface LogLimits {
@@ -105,8 +87,10 @@ export interface LogLimits {
  * namespace, which no other client touches while this one lives.
  */
 export class OpLog {
+  /** The kinds of operations that this client can send. */
+  readonly kinds = new Map<string, Kind<unknown>>([[lww.prefix, lww as Kind<unknown>]]);
+  readonly #p: Parts;
   readonly #limits: LogLimits;
-  readonly #disk: Disk;
   readonly #ops: Op[] = [];
   /** How many operations wait, by map and key. */
   readonly #keys = new Map<string, Map<string, number>>();
@@ -115,8 +99,8 @@ export class OpLog {
   /** The first parts of the keys under which it stores; unknown until the namespace is. */
   #place: Key | undefined;
 
-  constructor(disk: Disk, limits: LogLimits) {
-    this.#disk = disk;
+  constructor(parts: Parts, limits: LogLimits) {
+    this.#p = parts;
     this.#limits = limits;
   }
 
@@ -138,22 +122,23 @@ export class OpLog {
     if (this.#ops.length + operations > this.#limits.operations || this.#bytes + bytes > this.#limits.bytes) {
       throw new TopGunError(
         'QUEUE_FULL',
-        `${this.#ops.length} writes with ${this.#bytes} bytes wait for the server; connect before writing more, or raise limits`,
+        `${this.#ops.length} writes (${this.#bytes} bytes) wait for the server`,
       );
     }
   }
 
   /** Reads what an earlier client of the namespace has left, and gives what was written meanwhile its place behind it. */
-  async open(namespace: string, env: Environment, ready: (early: readonly Op[]) => void): Promise<void> {
+  async open(namespace: string, ready: (early: readonly Op[]) => void): Promise<void> {
     const place: Key = ['q', namespace];
-    const left = await readOps(env, place);
+    const left = await this.read(namespace);
     const early = this.#ops.splice(0);
     this.#keys.clear();
     this.#bytes = 0;
     this.#place = place;
     for (const [id, op] of left) {
-      op.id = id;
       this.#last = Math.max(this.#last, id);
+      if (!op) continue;
+      op.id = id;
       this.#append(op);
     }
     ready(early);
@@ -170,7 +155,7 @@ export class OpLog {
 
   /** Stores an operation, again if something about it has changed. */
   store(op: Op): void {
-    this.#disk.set([...this.#place!, op.id], op.pack());
+    this.#p.disk.set([...this.#place!, op.id], op.pack());
   }
 
   /** The index of the first operation behind an id. */
@@ -206,6 +191,11 @@ export class OpLog {
     return this.#keys.get(map)?.has(key) ?? false;
   }
 
+  /** The operations on a key, in order. */
+  of(map: string, key: string): Op[] {
+    return this.waits(map, key) ? this.#ops.filter((op) => op.map === map && op.key === key) : [];
+  }
+
   /** The keys of a map on which operations wait. */
   keys(map: string): Iterable<string> {
     return this.#keys.get(map)?.keys() ?? [];
@@ -220,27 +210,28 @@ export class OpLog {
   #forget(op: Op): void {
     this.#bytes -= op.size;
     this.#count(op, -1);
-    this.#disk.set([...this.#place!, op.id], null);
+    this.#p.disk.set([...this.#place!, op.id], null);
   }
 
-  #count({ doing: { map, key } }: Op, by: number): void {
+  #count({ map, key }: Op, by: number): void {
     let keys = this.#keys.get(map);
     if (!keys) this.#keys.set(map, (keys = new Map()));
     const n = (keys.get(key) ?? 0) + by;
     if (n) keys.set(key, n);
     else keys.delete(key);
   }
-}
 
-/** Reads the operations of a namespace with their ids. What cannot be read is left where it is. */
-export async function readOps(env: Environment, place: Key): Promise<[number, Op][]> {
-  const out: [number, Op][] = [];
-  let after: Key | undefined;
-  for (;;) {
-    const entries = await env.storage.list(place, 500, after);
-    for (const [key, bytes] of entries) out.push([key[2] as number, Op.unpack(bytes)]);
-    if (entries.length < 500) return out;
-    after = entries.at(-1)![0];
-    await env.pause();
+  /** Reads the operations of a namespace with their ids; undefined for one that this client does not know how to send. */
+  async read(namespace: string): Promise<[number, Op | undefined][]> {
+    const { env } = this.#p;
+    const out: [number, Op | undefined][] = [];
+    let after: Key | undefined;
+    for (;;) {
+      const entries = await env.storage.list(['q', namespace], slice, after);
+      for (const [key, bytes] of entries) out.push([key[2] as number, Op.unpack(bytes, this.kinds)]);
+      if (entries.length < slice) return out;
+      after = entries.at(-1)![0];
+      await env.pause();
+    }
   }
 }

@@ -1,7 +1,8 @@
 import { equal, formatTimestamp, type ORRecord } from '@topgun/core';
-import { check, copyOf, operations, optionsOf, stamped, type MapParts, type WriteOptions } from './handle.js';
+import type { Parts } from './feature.js';
+import { check, copyOf, operations, optionsOf, stamped, type WriteOptions } from './handle.js';
 import type { AnyReplica, ORReplica } from './replicas.js';
-import { visible } from './state.js';
+import { added, or, removed, visible } from './state.js';
 import type { Write } from './write.js';
 
 /**
@@ -9,11 +10,11 @@ import type { Write } from './write.js';
  * more. Reading and writing touch the replica and return at once, connected or not.
  */
 export class ORMapHandle<V = unknown> {
-  readonly #parts: MapParts;
+  readonly #parts: Parts;
   readonly #replica: ORReplica;
 
   /** @internal */
-  constructor(parts: MapParts, replica: ORReplica) {
+  constructor(parts: Parts, replica: ORReplica) {
     this.#parts = parts;
     this.#replica = replica;
   }
@@ -24,12 +25,12 @@ export class ORMapHandle<V = unknown> {
 
   /** Resolves when what was stored here earlier is there to be read. */
   get loaded(): Promise<void> {
-    return this.#parts.loaded(this.#replica as AnyReplica);
+    return this.#replica.whenLoaded();
   }
 
   /** Resolves when replica and server have been compared; offline it waits for a connection. */
   sync(): Promise<void> {
-    return this.#parts.sync(this.#replica as AnyReplica);
+    return this.#parts.syncs.of(this.#replica as AnyReplica)!.wait();
   }
 
   /** The set of a key, each value once, oldest first. */
@@ -46,14 +47,14 @@ export class ORMapHandle<V = unknown> {
 
   /** Puts a value into the set of a key: whatever MessagePack holds. Throws as set of a MapHandle does. */
   add(key: string, value: V, options?: WriteOptions | number): Write {
-    const { ttlMs, concern } = optionsOf(options);
+    const how = optionsOf(options);
     const { admit, replicas, write } = this.#parts;
-    check(key, { ttlMs });
+    check(key, how);
     const [copy, bytes] = copyOf(value);
     admit(1, bytes);
     const timestamp = replicas.stamp(undefined);
-    const orRecord = { ...stamped(copy, timestamp, ttlMs), tag: formatTimestamp(timestamp) };
-    const [ops, handle] = operations(this.name, key, bytes, [[{ orRecord, concern }, undefined]]);
+    const record = { ...stamped(copy, timestamp, how.ttlMs), tag: formatTimestamp(timestamp) };
+    const [ops, handle] = operations(or, this.name, key, bytes, how, [[added(record), undefined]]);
     write(ops);
     return handle;
   }
@@ -65,12 +66,8 @@ export class ORMapHandle<V = unknown> {
     const seen = (this.#replica.states.get(key)?.live ?? []).filter((r) => equal(r.value, value));
     admit(seen.length, 0);
     const at = env.now();
-    const [ops, handle] = operations(
-      this.name,
-      key,
-      0,
-      seen.map((r) => [{ orTag: r.tag, at, concern: options.concern }, r]),
-    );
+    const list = seen.map((r) => [removed([r.tag], at), added(r)] as const);
+    const [ops, handle] = operations(or, this.name, key, 0, options, list);
     write(ops);
     return handle;
   }

@@ -3,6 +3,7 @@ import { TopGunError } from './errors.js';
 import type { Feature, Parts } from './feature.js';
 import { itemOf, LiveQuery, queryOf, question, type QueryFilter, type QueryResultItem } from './query.js';
 import type { AnyReplica } from './replicas.js';
+import { lww } from './state.js';
 
 /** A page of the server's result. */
 export interface QueryOncePagedResult<T> {
@@ -22,7 +23,7 @@ export class Queries implements Feature {
   }
 
   make(map: string, filter: QueryFilter): LiveQuery {
-    return new LiveQuery(this.#p, this.#live, this.#p.replicas.lww(map), filter);
+    return new LiveQuery(this.#p, this.#live, this.#p.replicas.get(lww, map), filter);
   }
 
   attached(): void {

@@ -181,7 +181,7 @@ export class LiveQuery {
 
   /** Whether the whole map is here, and what is selected of it can be found out here. */
   get #complete(): boolean {
-    return !!this.#plan && this.replica.complete && this.#p.follows(this.replica as AnyReplica);
+    return !!this.#plan && this.replica.complete && !!this.#p.syncs.of(this.replica as AnyReplica);
   }
 
   /** The result may have to come from elsewhere. */

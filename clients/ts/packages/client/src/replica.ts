@@ -23,6 +23,7 @@ export class Replica<S> {
   readonly states = new Map<string, S>();
   /** Whether what is stored has been read. */
   loaded = false;
+  #whenLoaded: (() => void)[] = [];
   /** Whether it has once been found equal to the server's map. */
   complete = false;
   readonly #leaves = new Map<number, Set<string>>();
@@ -37,6 +38,21 @@ export class Replica<S> {
   watch(watcher: Watcher<S>): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
+  }
+
+  /** Resolves when what is stored has been read. */
+  whenLoaded(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.loaded) resolve();
+      else this.#whenLoaded.push(resolve);
+    });
+  }
+
+  /** What is stored has been read. */
+  load(): void {
+    this.loaded = true;
+    for (const resolve of this.#whenLoaded) resolve();
+    this.#whenLoaded = [];
   }
 
   /** The keys of a leaf of the tree, 0 … 4095. */

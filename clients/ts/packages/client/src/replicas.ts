@@ -1,12 +1,11 @@
-import { decode, encode, equal, formatTimestamp, type Clock, type LWWRecord, type Timestamp } from '@topgun/core';
-import type { Disk } from './disk.js';
-import type { Environment, Key } from './environment.js';
+import { decode, encode, equal, formatTimestamp, type LWWRecord, type Timestamp } from '@topgun/core';
+import type { Key } from './environment.js';
 import { TopGunError } from './errors.js';
-import type { Flusher } from './flush.js';
-import type { Op, OpLog } from './oplog.js';
+import type { Parts } from './feature.js';
+import type { Op } from './oplog.js';
 import { readPage } from './pages.js';
 import { Replica, type Change } from './replica.js';
-import { added, lww, or, type Kind, type LWWState, type ORState, type Packed } from './state.js';
+import { lww, type Kind, type LWWState, type ORState, type Packed } from './state.js';
 
 export type LWWReplica = Replica<LWWState>;
 export type ORReplica = Replica<ORState>;
@@ -15,18 +14,6 @@ export type AnyReplica = Replica<unknown>;
 
 /** How many pages are read at once; between two reads everything else gets its turn. */
 const readPages = 48;
-
-export interface ReplicasEvents {
-  /** What is stored of a map has been read. */
-  loaded(replica: AnyReplica): void;
-  /** Something is about to be stored. */
-  storing(): void;
-  /** Whether the whole of a map is here has changed. */
-  complete(replica: AnyReplica): void;
-  /** Changes for the other clients of the storage; they are stored. */
-  tell(message: unknown): void;
-  error(err: unknown): void;
-}
 
 /** What of a map is shared with other clients of the storage, beside its pages. */
 export interface SyncMark {
@@ -38,27 +25,17 @@ export interface SyncMark {
 
 /** The replicas of the maps that are open, and the one way in which they change. */
 export class Replicas {
-  readonly #env: Environment;
-  readonly #disk: Disk;
-  readonly #log: OpLog;
-  readonly #clock: Clock;
-  readonly #flusher: Flusher;
-  readonly #events: ReplicasEvents;
+  readonly #p: Parts;
   readonly #open = new Map<string, AnyReplica>();
-  readonly marks = new Map<string, SyncMark>();
+  readonly #marks = new Map<AnyReplica, SyncMark>();
   /** Changes of a map while its pages are read, or are still to be. */
   readonly #meanwhile = new Map<AnyReplica, Change<unknown>[]>();
   /** What was in replicas that were emptied and have not been found equal since: ids by key. */
   readonly #former = new Map<AnyReplica, Map<string, string[]>>();
   #ready = false;
 
-  constructor(env: Environment, disk: Disk, log: OpLog, clock: Clock, flusher: Flusher, events: ReplicasEvents) {
-    this.#env = env;
-    this.#disk = disk;
-    this.#log = log;
-    this.#clock = clock;
-    this.#flusher = flusher;
-    this.#events = events;
+  constructor(parts: Parts) {
+    this.#p = parts;
   }
 
   /** Begins to read: the storage is open and the log too. */
@@ -71,28 +48,21 @@ export class Replicas {
     return this.#open.values();
   }
 
-  lww(name: string): LWWReplica {
-    return this.#get(lww, name);
-  }
-
-  or(name: string): ORReplica {
-    return this.#get(or, name);
-  }
-
   /** The replica of a map, if it is open as one of the kind. */
   find<S>(kind: Kind<S>, name: string): Replica<S> | undefined {
     const r = this.#open.get(name) as Replica<S> | undefined;
     return r?.kind === kind ? r : undefined;
   }
 
-  #get<S>(kind: Kind<S>, name: string): Replica<S> {
+  /** The replica of a map, opened if it is not. Throws INVALID_NAME or MAP_KIND. */
+  get<S>(kind: Kind<S>, name: string): Replica<S> {
     const known = this.#open.get(name) as Replica<S> | undefined;
     if (known) {
       if (known.kind === kind) return known;
       throw new TopGunError('MAP_KIND', `map ${JSON.stringify(name)} is open as one of the other kind: use another name`);
     }
     if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `${JSON.stringify(name)} is no name of a map: use one without ':'`);
-    const r = new Replica(name, kind, this.#flusher);
+    const r = new Replica(name, kind, this.#p.flusher);
     this.#open.set(name, r as AnyReplica);
     this.#meanwhile.set(r as AnyReplica, []);
     if (this.#ready) void this.#load(r as AnyReplica);
@@ -101,17 +71,17 @@ export class Replicas {
 
   /** A local operation: into the replica and the log, to the storage, and from there to the other clients. */
   write(op: Op): void {
-    const r = this.#get<unknown>(op.kind as Kind<unknown>, op.doing.map);
+    const r = this.get(op.kind, op.map);
     const change = op.change();
     r.apply(change, true);
-    this.#log.add(op);
+    this.#p.log.add(op);
     this.#store(r, [change], true);
   }
 
   /** A timestamp that is newer than a record, so that what the user does now prevails. */
   stamp(held: Timestamp | undefined): Timestamp {
-    if (held) this.#clock.resume(held);
-    return this.#clock.now();
+    if (held) this.#p.clock.resume(held);
+    return this.#p.clock.now();
   }
 
   /** Changes that the server told, or the rules of the protocol demand. Returns whether anything changed. */
@@ -138,14 +108,14 @@ export class Replicas {
     /** What a held record was before it became the announced one; undefined if it did not. */
     const former = (held: LWWState | undefined): string | undefined => {
       const old = held && formatTimestamp(held.timestamp);
-      return old !== id && equal(held?.value, record.value) ? old : undefined;
+      return old !== id && equal(held?.value ?? null, record.value) ? old : undefined;
     };
     const gone = new Set<string>();
-    for (const op of this.#log.ops) {
-      const old = op.doing.map === map && op.doing.key === key ? former(op.doing.record) : undefined;
+    for (const op of this.#p.log.of(map, key)) {
+      const old = former(op.state as LWWState);
       if (old === undefined) continue;
       op.restamped = record;
-      this.#log.store(op);
+      this.#p.log.store(op);
       gone.add(old);
     }
     const other = former(mine);
@@ -161,12 +131,16 @@ export class Replicas {
 
   /** Takes a refused operation back. What was written on top of it stays, and falls back further should it be refused too. */
   undo(op: Op): void {
-    const { map, key, record, orRecord, orTag } = op.doing;
-    const change: Change<LWWState | ORState> = record
-      ? { key, forget: formatTimestamp((op.restamped ?? record).timestamp), merge: op.before }
-      : { key, forget: orRecord?.tag ?? orTag, merge: orTag === undefined || !op.before ? undefined : added(op.before as ORState['live'][0]) };
-    if (record) this.#rebase(map, key, change.forget, op.before as LWWState | undefined);
-    this.#tell(op.kind as Kind<LWWState | ORState>, map, [change, ...this.#waiting(map, key)]);
+    const { kind, map, key } = op;
+    const change = op.undo();
+    this.#rebase(map, key, change.forget, op.before);
+    if (op.restamped) this.#rebase(map, key, kind.ids(op.state)[0], op.before);
+    this.#tell(kind, map, [change, ...this.#waiting(map, key)]);
+  }
+
+  /** What waits on a key: it may have lost against something that was taken back. */
+  #waiting(map: string, key: string): Change<unknown>[] {
+    return this.#p.log.of(map, key).map((op) => op.change());
   }
 
   /** Changes of a map, whether it is open or not, which the other clients have to know. */
@@ -176,37 +150,18 @@ export class Replicas {
     else this.#store({ name: map, kind }, changes, true);
   }
 
-  /** What waits on a key: it may have lost against something that was taken back. */
-  #waiting(map: string, key: string): Change<LWWState | ORState>[] {
-    return this.#log.ops.filter(({ doing }) => doing.map === map && doing.key === key).map((op) => op.change());
-  }
-
   /** An operation that another client has left. */
   restore(op: Op): void {
-    this.#tell(op.kind as Kind<unknown>, op.doing.map, [op.change()]);
+    this.#tell(op.kind, op.map, [op.change()]);
   }
 
   /** Gives an operation that nobody else has seen another timestamp. Tags are those that were changed so far. */
   restamp(op: Op, tags: Map<string, string>): void {
-    const { map, key, record, orRecord, orTag } = op.doing;
-    const timestamp = this.#clock.now();
-    let forget: string | undefined;
-    if (record) {
-      forget = formatTimestamp(record.timestamp);
-      // What was there before may have had another timestamp too.
-      op.before = undefined;
-      op.doing = { ...op.doing, record: { ...record, timestamp } };
-    } else if (orRecord) {
-      const tag = formatTimestamp(timestamp);
-      forget = orRecord.tag;
-      tags.set(forget, tag);
-      op.doing = { ...op.doing, orRecord: { ...orRecord, timestamp, tag } };
-    } else {
-      op.doing = { ...op.doing, orTag: tags.get(orTag!) ?? orTag };
-      forget = orTag;
-    }
-    const r = this.find(op.kind as Kind<unknown>, map);
-    if (r) this.change(r, [{ ...op.change(), key, forget }], true);
+    const { forget } = op.undo();
+    op.state = op.kind.restamp(op.state, this.#p.clock.now(), tags);
+    // What was there before may have had another timestamp too.
+    op.before = undefined;
+    this.#tell(op.kind, op.map, [{ ...op.change(), forget }]);
   }
 
   /**
@@ -227,18 +182,14 @@ export class Replicas {
         this.change(r, this.#waiting(r.name, key));
         back = true;
       }
-      if (r.kind.prefix === lww.prefix) this.#rebase(message.map, key, change.forget, change.merge as LWWState | undefined);
+      this.#rebase(message.map, key, change.forget, change.merge);
     }
     return back;
   }
 
-  /** Writes that wait fall back to what stands for a record that was taken back. */
-  #rebase(map: string, key: string, gone: string | undefined, instead: LWWState | undefined): void {
-    if (gone === undefined) return;
-    for (const op of this.#log.ops) {
-      const before = op.before as LWWState | undefined;
-      if (before && op.doing.map === map && op.doing.key === key && formatTimestamp(before.timestamp) === gone) op.before = instead;
-    }
+  /** Writes that wait fall back to what stands for something that was taken back. */
+  #rebase(map: string, key: string, gone: string | undefined, instead: unknown): void {
+    for (const op of this.#p.log.of(map, key)) if (op.before && op.kind.ids(op.before)[0] === gone) op.before = instead;
   }
 
   /**
@@ -253,80 +204,84 @@ export class Replicas {
       former.set(key, [...(former.get(key) ?? []), ...ids]);
       for (const forget of ids) r.apply({ key, forget }, false);
     }
-    for (const op of this.#log.ops) {
-      if (op.doing.map !== r.name) continue;
+    for (const op of this.#p.log.ops) {
+      if (op.map !== r.name) continue;
       r.apply(op.change() as Change<S>, false);
       op.before = undefined;
     }
     this.#become(r as AnyReplica, { at: 0, epoch: 0 });
   }
 
+  /** When replica and server were last found equal. */
+  mark(r: AnyReplica): SyncMark {
+    return this.#marks.get(r) ?? { at: 0, epoch: 0 };
+  }
+
   /** Notes when replica and server have been found equal. */
-  mark(r: AnyReplica, mark: SyncMark): void {
+  equal(r: AnyReplica, mark: SyncMark): void {
     for (const [key, ids] of this.#former.get(r) ?? []) {
       const state = r.states.get(key);
       const here = new Set(state ? r.kind.ids(state) : []);
-      for (const forget of ids) if (!here.has(forget)) this.#disk.page(r.kind, r.name, { key, forget });
+      for (const forget of ids) if (!here.has(forget)) this.#p.disk.page(r.kind, r.name, { key, forget });
     }
     this.#former.delete(r);
-    this.#disk.set(['s', r.name], encode([mark.at, mark.epoch]));
+    this.#p.disk.set(['s', r.name], encode([mark.at, mark.epoch]));
     this.#become(r, mark);
   }
 
   #become(r: AnyReplica, mark: SyncMark): void {
-    this.marks.set(r.name, mark);
+    this.#marks.set(r, mark);
     const complete = mark.at > 0;
     if (complete === r.complete) return;
     r.complete = complete;
-    this.#events.complete(r);
+    this.#p.events.moved(r);
   }
 
   #learn<S>(kind: Kind<S>, { merge }: Change<S>): void {
     const t = merge && kind.newest(merge);
-    if (t) this.#clock.resume(t);
+    if (t) this.#p.clock.resume(t);
   }
 
   #store<S>(r: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[], told: boolean): void {
-    this.#events.storing();
-    for (const change of changes) this.#disk.page(r.kind, r.name, change);
+    this.#p.events.storing();
+    for (const change of changes) this.#p.disk.page(r.kind, r.name, change);
     if (!told) return;
     const packed = encode(changes.map((c) => [c.key, c.forget ?? null, c.merge ? r.kind.pack(c.merge) : null]));
-    const tell = (): void => this.#events.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
+    const tell = (): void => this.#p.tabs.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
     // What is written and not stored may be gone with this client, and then nobody would send it. What was taken back is
     // told in any case, and again to whoever has read it meanwhile.
-    this.#disk.after(tell, true);
-    if (changes.some((c) => c.forget !== undefined)) this.#disk.after((stored) => stored || tell());
+    this.#p.disk.after(tell, true);
+    if (changes.some((c) => c.forget !== undefined)) this.#p.disk.after((stored) => stored || tell());
   }
 
   /** Reads what is stored of a map, in slices. */
   async #load(r: AnyReplica): Promise<void> {
     try {
-      const mark = (await this.#env.storage.list(['s', r.name], 1))[0];
+      const mark = (await this.#p.env.storage.list(['s', r.name], 1))[0];
       const place: Key = [r.kind.prefix, r.name];
-      let next = this.#env.storage.list(place, readPages);
+      let next = this.#p.env.storage.list(place, readPages);
       for (;;) {
         const pages = await next;
         const more = pages.length === readPages;
         // The storage reads ahead while the slice is taken in.
-        if (more) next = this.#env.storage.list(place, readPages, pages.at(-1)![0]);
+        if (more) next = this.#p.env.storage.list(place, readPages, pages.at(-1)![0]);
         for (const [, bytes] of pages) {
           for (const [key, merge] of readPage(r.kind, bytes)) r.apply({ key, merge }, false);
         }
         if (!more) break;
-        await this.#env.pause();
+        await this.#p.env.pause();
       }
       if (mark) {
         const [at, epoch] = decode(mark[1]) as [number, number];
-        this.marks.set(r.name, { at, epoch });
-        r.complete = at > 0;
+        this.#become(r, { at, epoch });
       }
     } catch (err) {
-      this.#events.error(err);
+      this.#p.events.report(err);
     }
-    for (const op of this.#log.ops) if (op.doing.map === r.name && op.kind === r.kind) r.apply(op.change(), false);
+    for (const op of this.#p.log.ops) if (op.map === r.name && op.kind === r.kind) r.apply(op.change(), false);
     for (const change of this.#meanwhile.get(r)!) r.apply(change, false);
     this.#meanwhile.delete(r);
-    r.loaded = true;
-    this.#events.loaded(r);
+    r.load();
+    this.#p.events.loaded(r);
   }
 }

@@ -38,11 +38,21 @@ export interface Kind<S> {
   ids(state: S): string[];
   /** The greatest timestamp in it. */
   newest(state: S): Timestamp | undefined;
-  /** The ids of tombstones that a predicate wants gone. */
-  stale(state: S, old: (t: string | Timestamp, at?: number) => boolean): string[];
+  /** The ids of the tombstones in it. */
+  tombstones(state: S): Iterable<string>;
+  /** What an operation with this state says to the server; value is what the application wrote, if it did. */
+  operation(state: S): Operation;
+  /** The state that an operation had with another timestamp. Tags are those that were changed so far, and are added to. */
+  restamp(state: S, timestamp: Timestamp, tags: Map<string, string>): S;
   pack(state: S): Packed;
   unpack(packed: Packed): S;
 }
+
+/** What is different between operations. */
+export type Operation =
+  | { readonly opType: 'PUT' | 'REMOVE'; readonly record: LWWRecord<unknown> }
+  | { readonly opType: 'OR_ADD'; readonly orRecord: ORRecord<unknown> }
+  | { readonly opType: 'OR_REMOVE'; readonly orTag: string };
 
 function packRecord(r: LWWRecord<unknown>): unknown[] {
   const { millis, counter, nodeId } = r.timestamp;
@@ -67,7 +77,9 @@ export const lww: Kind<LWWState> = {
   forget: (held, id) => (held && formatTimestamp(held.timestamp) === id ? undefined : held),
   ids: (state) => [formatTimestamp(state.timestamp)],
   newest: (state) => state.timestamp,
-  stale: (state, old) => (state.value === null && old(state.timestamp) ? [formatTimestamp(state.timestamp)] : []),
+  tombstones: (state) => (state.value === null ? [formatTimestamp(state.timestamp)] : []),
+  operation: (record) => ({ opType: record.value === null ? 'REMOVE' : 'PUT', record }),
+  restamp: (record, timestamp) => ({ ...record, timestamp }),
   pack: packRecord,
   unpack: unpackRecord,
 };
@@ -103,7 +115,14 @@ export const or: Kind<ORState> = {
   },
   ids: (state) => [...state.live.map((r) => r.tag), ...state.removed.keys()],
   newest: (state) => state.live.reduce<Timestamp | undefined>((t, r) => (t && compareTimestamps(t, r.timestamp) > 0 ? t : r.timestamp), undefined),
-  stale: (state, old) => [...state.removed].filter(([tag, at]) => old(tag, at)).map(([tag]) => tag),
+  tombstones: (state) => state.removed.keys(),
+  operation: ({ live: [orRecord], removed }) => (orRecord ? { opType: 'OR_ADD', orRecord } : { opType: 'OR_REMOVE', orTag: [...removed.keys()][0]! }),
+  restamp({ live: [record], removed: tombstones }, timestamp, tags) {
+    if (!record) return { live: [], removed: new Map([...tombstones].map(([tag, at]) => [tags.get(tag) ?? tag, at])) };
+    const tag = formatTimestamp(timestamp);
+    tags.set(record.tag, tag);
+    return added({ ...record, timestamp, tag });
+  },
   pack: (state) => [state.live.map((r) => [r.tag, ...packRecord(r)]), [...state.removed]],
   unpack: ([live, removed]) => ({
     live: (live as Packed[]).map((p) => ({ ...unpackRecord(p.slice(1)), tag: p[0] as string })),

@@ -1,7 +1,5 @@
 import { type messages, type Timestamp } from '@topgun/core';
-import type { Environment } from './environment.js';
-import type { Link } from './link.js';
-import type { OpLog } from './oplog.js';
+import type { Parts } from './feature.js';
 import type { AnyReplica } from './replicas.js';
 
 /** How many questions about a map may be open at once. */
@@ -30,12 +28,9 @@ export interface Protocol {
  * leaves that differ, takes them in, and asks again.
  */
 export class Comparison {
-  readonly #env: Environment;
-  readonly #link: Link;
-  readonly #log: OpLog;
+  readonly #p: Parts;
   readonly #replica: AnyReplica;
   readonly #protocol: Protocol;
-  readonly #changed: () => void;
   #phase: 'quiet' | 'asked' | 'walking' = 'quiet';
   /** Wanted once more, when this round has ended. */
   #again = false;
@@ -52,13 +47,10 @@ export class Comparison {
   #started = 0;
   #settled = false;
 
-  constructor(env: Environment, link: Link, log: OpLog, replica: AnyReplica, protocol: Protocol, changed: () => void) {
-    this.#env = env;
-    this.#link = link;
-    this.#log = log;
+  constructor(parts: Parts, replica: AnyReplica, protocol: Protocol) {
+    this.#p = parts;
     this.#replica = replica;
     this.#protocol = protocol;
-    this.#changed = changed;
   }
 
   /** Whether nothing is known that is missing here. */
@@ -68,7 +60,7 @@ export class Comparison {
 
   /** Begins a round, or asks for one after the present one. Without a connection the next one begins with it. */
   start(): void {
-    if (!this.#link.connected || !this.#replica.loaded) return;
+    if (!this.#p.link.connected || !this.#replica.loaded) return;
     if (this.#phase !== 'quiet') {
       this.#again = true;
       return;
@@ -152,7 +144,7 @@ export class Comparison {
   #next(): void {
     while (this.#todo.length && this.#open.size < openQuestions) this.#ask(this.#todo.pop()!);
     if (this.#open.size) return;
-    const writing = [...this.#log.keys(this.#replica.name)].length > 0;
+    const writing = [...this.#p.log.keys(this.#replica.name)].length > 0;
     this.#end(this.#full || (!this.#progress && !writing));
   }
 
@@ -179,12 +171,12 @@ export class Comparison {
     }
     if (settled === this.#settled) return;
     this.#settled = settled;
-    this.#changed();
+    this.#p.events.changed();
   }
 
   /** The one timer: of the answer that is awaited, or of the next round. */
   #watch(ms: number, callback: () => void): void {
     this.#stopTimer?.();
-    this.#stopTimer = this.#env.timer(callback, ms);
+    this.#stopTimer = this.#p.env.timer(callback, ms);
   }
 }

@@ -1,48 +1,35 @@
-import { compareTimestamps, formatTimestamp, isLWWRecord, isORRecord, isTimestamp, parseTimestamp, type Clock, type messages, type ServerMessage, type Timestamp } from '@topgun/core';
+import { compareTimestamps, isLWWRecord, isTimestamp, parseTimestamp, type messages, type ServerMessage, type Timestamp } from '@topgun/core';
 import type { Parts } from './feature.js';
-import type { Change } from './replica.js';
-import type { AnyReplica, LWWReplica, ORReplica } from './replicas.js';
-import { added, lww, or, removed, type LWWState, type ORState } from './state.js';
+import type { Change, Replica } from './replica.js';
+import type { AnyReplica, LWWReplica } from './replicas.js';
+import { lww, type Kind, type LWWState } from './state.js';
 import { Comparison, type Protocol } from './sync.js';
 
-/** The most entries of one push, and about the most records and tags. */
-const pushEntries = 500;
-const pushItems = 4000;
+type Answer =
+  | messages.ORMapSyncRespRoot['payload']
+  | messages.SyncRespBuckets['payload']
+  | messages.SyncRespLeaf['payload']
+  | messages.ORMapSyncRespLeaf['payload'];
 
 /** Keeps the replicas of open maps equal to the server's: by comparison after each connection, and by events. */
 export class Syncs {
   readonly #p: Parts;
-  readonly #clock: Clock;
   readonly #comparisons = new Map<AnyReplica, Comparison>();
-  /** Of an OR map in comparison: what the server's answers cover. */
-  readonly #covering = new Map<ORReplica, number>();
-  /** What this installation has confirmed. */
-  #epoch = 0;
 
-  constructor(parts: Parts, clock: Clock) {
+  constructor(parts: Parts) {
     this.#p = parts;
-    this.#clock = clock;
-  }
-
-  start(epoch: number): void {
-    this.#epoch = epoch;
   }
 
   /** Keeps a replica up to date from now on. */
-  follow(r: AnyReplica): Comparison {
-    let c = this.#comparisons.get(r);
-    if (!c) {
-      const { env, link, log, changed } = this.#p;
-      const protocol = r.kind.prefix === lww.prefix ? this.#lwwProtocol(r as LWWReplica) : this.#orProtocol(r as ORReplica);
-      c = new Comparison(env, link, log, r, protocol, changed);
-      this.#comparisons.set(r, c);
-      c.start();
-    }
-    return c;
+  follow(r: AnyReplica, protocol: Protocol = this.#protocol(r as LWWReplica)): void {
+    const c = new Comparison(this.#p, r, protocol);
+    this.#comparisons.set(r, c);
+    c.start();
   }
 
-  follows(r: AnyReplica): boolean {
-    return this.#comparisons.has(r);
+  /** The comparison of a replica that is kept up to date. */
+  of(r: AnyReplica | undefined): Comparison | undefined {
+    return this.#comparisons.get(r!);
   }
 
   /** How many maps may lack something. */
@@ -65,11 +52,7 @@ export class Syncs {
     for (const [r, c] of this.#comparisons) if (r.name === map) c.start();
   }
 
-  loaded(r: AnyReplica): void {
-    this.#comparisons.get(r)?.start();
-  }
-
-  /** Takes in a message, if it is about maps. */
+  /** Takes in a message, if it is about maps of this kind. */
   receive(m: ServerMessage): void {
     switch (m.type) {
       case 'SERVER_EVENT':
@@ -78,81 +61,59 @@ export class Syncs {
         return m.payload.events.forEach((e) => this.#event(e));
       case 'GC_PRUNE':
         return this.#prune(m.payload.olderThan);
-      case 'SYNC_RESET_REQUIRED':
-        return this.#reset(m.payload.mapName);
+      case 'SYNC_RESET_REQUIRED': {
+        const r = this.#p.replicas.find(lww, m.payload.mapName);
+        if (!r) return;
+        // The server has forgotten removals that it may lack.
+        this.#p.replicas.empty(r);
+        return this.of(r as AnyReplica)?.restart();
+      }
       case 'SYNC_RESP_ROOT':
-      case 'ORMAP_SYNC_RESP_ROOT':
-        return this.#root(m.type === 'SYNC_RESP_ROOT' ? lww : or, m.payload);
       case 'SYNC_RESP_BUCKETS':
-        return this.#of(lww, m.payload.mapName)?.[1].buckets(m.payload.path, m.payload.buckets);
-      case 'ORMAP_SYNC_RESP_BUCKETS':
-        return this.#of(or, m.payload.mapName)?.[1].buckets(m.payload.path, m.payload.buckets);
-      case 'SYNC_RESP_LEAF': {
-        const [r, c] = this.#of(lww, m.payload.mapName) ?? [];
-        return c?.leaf(m.payload.path, () => this.#lwwLeaf(r!, m.payload.path, m.payload.records));
-      }
-      case 'ORMAP_SYNC_RESP_LEAF': {
-        const [r, c] = this.#of(or, m.payload.mapName) ?? [];
-        return c?.leaf(m.payload.path, () => this.#orLeaf(r!, m.payload.path, m.payload.entries));
-      }
+      case 'SYNC_RESP_LEAF':
+        return this.answer(lww, m.payload, (r) => this.#leaf(r, m.payload as messages.SyncRespLeaf['payload']));
     }
   }
 
-  #of(kind: typeof lww, map: string): [LWWReplica, Comparison] | undefined;
-  #of(kind: typeof or, map: string): [ORReplica, Comparison] | undefined;
-  #of(kind: typeof lww | typeof or, map: string): [AnyReplica, Comparison] | undefined;
-  #of(kind: typeof lww | typeof or, map: string): unknown {
-    const r = this.#p.replicas.find(kind as typeof lww, map) as AnyReplica | undefined;
-    const c = r && this.#comparisons.get(r);
-    return c && [r, c];
+  /** Takes in an answer to a comparison: a root, the hashes of children, or a leaf, of which leaf says what it led to. */
+  answer<S>(kind: Kind<S>, m: Answer, leaf: (r: Replica<S>) => boolean): void {
+    const r = this.#p.replicas.find(kind, m.mapName);
+    const c = this.of(r as AnyReplica | undefined);
+    if (!r || !c) return;
+    if ('rootHash' in m) {
+      const { timestamp, rootHash, fullResync } = m;
+      if (!isTimestamp(timestamp)) return;
+      this.#saw(timestamp);
+      // It may lack removals that the server has forgotten. Additions that are too old are refused by the server, by name.
+      if (fullResync) this.#p.replicas.empty(r);
+      c.root(rootHash, timestamp, fullResync);
+    } else if ('buckets' in m) c.buckets(m.path, m.buckets);
+    else c.leaf(m.path, () => leaf(r));
   }
 
   #event(e: messages.Event): void {
-    const { replicas } = this.#p;
-    if (e.record) {
-      if (!isLWWRecord(e.record)) return;
-      this.#saw(e.record.timestamp);
-      if (replicas.announced(e.mapName, e.key, e.record)) this.again(e.mapName);
-      return;
-    }
-    const r = replicas.find(or, e.mapName);
-    if (!r) return;
-    if (e.orRecord && isORRecord(e.orRecord)) {
-      this.#clock.update(e.orRecord.timestamp);
-      replicas.change(r, [{ key: e.key, merge: added(e.orRecord) }]);
-    } else if (e.orTag) {
-      replicas.change(r, [{ key: e.key, merge: removed([e.orTag], this.#p.env.now()) }]);
-    }
+    if (!isLWWRecord(e.record)) return;
+    this.#saw(e.record.timestamp);
+    if (this.#p.replicas.announced(e.mapName, e.key, e.record)) this.again(e.mapName);
   }
 
   /** The server's word on time is believed, also by a client whose own clock is wrong. */
   #saw(t: Timestamp): void {
-    this.#clock.resume(t);
+    this.#p.clock.resume(t);
   }
 
-  #root(kind: typeof lww | typeof or, m: messages.ORMapSyncRespRoot['payload']): void {
-    const [r, c] = this.#of(kind, m.mapName) ?? [];
-    if (!r || !isTimestamp(m.timestamp)) return;
-    this.#saw(m.timestamp);
-    if (kind === or) {
-      // It may lack removals that the server has forgotten. Additions that are too old are refused by the server, by name.
-      if (m.fullResync) this.#p.replicas.empty(r as ORReplica);
-      this.#covering.set(r as ORReplica, m.coveringEpoch ?? 0);
-    }
-    c!.root(m.rootHash, m.timestamp, m.fullResync);
-  }
-
-  #lwwProtocol(r: LWWReplica): Protocol {
+  #protocol(r: LWWReplica): Protocol {
     const { link, replicas } = this.#p;
+    const mapName = r.name;
     return {
-      begin: () => link.send({ type: 'SYNC_INIT', mapName: r.name, lastSyncTimestamp: replicas.marks.get(r.name)?.at ?? 0 }),
-      ask: (path) => link.send({ type: 'MERKLE_REQ_BUCKET', payload: { mapName: r.name, path } }),
+      begin: () => link.send({ type: 'SYNC_INIT', mapName, lastSyncTimestamp: replicas.mark(r as AnyReplica).at }),
+      ask: (path) => link.send({ type: 'MERKLE_REQ_BUCKET', payload: { mapName, path } }),
       mine: (path) => this.#dropForgotten(r, below(r, path)),
-      agreed: (at) => replicas.mark(r as AnyReplica, { at: at.millis, epoch: 0 }),
+      agreed: (at) => replicas.equal(r as AnyReplica, { at: at.millis, epoch: 0 }),
     };
   }
 
-  #lwwLeaf(r: LWWReplica, path: string, records: readonly messages.KeyedRecord[]): boolean {
+  #leaf(r: LWWReplica, { path, records }: messages.SyncRespLeaf['payload']): boolean {
     const changes: Change<LWWState>[] = [];
     const theirs = new Set<string>();
     for (const { key, record } of records) {
@@ -167,122 +128,36 @@ export class Syncs {
 
   /** Forgets tombstones that the server has none of any more; what waits to be sent to it is not among them. */
   #dropForgotten(r: LWWReplica, keys: readonly string[]): boolean {
-    const changes: Change<LWWState>[] = [];
-    for (const key of keys) {
-      const state = r.states.get(key)!;
-      if (state.value === null && !this.#p.log.waits(r.name, key)) changes.push({ key, forget: formatTimestamp(state.timestamp) });
-    }
-    return this.#p.replicas.change(r, changes, true);
-  }
-
-  /** Forgets an LWW map, because the server has forgotten removals that it may lack, and begins anew. */
-  #reset(map: string): void {
-    const [r, c] = this.#of(lww, map) ?? [];
-    if (!r) return;
-    this.#p.replicas.empty(r);
-    c!.restart();
+    return this.#forget(r, keys, () => true);
   }
 
   #prune(olderThan: Timestamp): void {
     if (!isTimestamp(olderThan)) return;
-    const { replicas, log } = this.#p;
-    const old = (t: string | Timestamp): boolean => {
-      const ts = typeof t === 'string' ? parseTimestamp(t) : t;
-      return !!ts && compareTimestamps(ts, olderThan) < 0;
-    };
-    for (const r of replicas.all()) {
-      const changes: Change<unknown>[] = [];
-      for (const [key, state] of r.states) {
-        if (!log.waits(r.name, key)) for (const forget of r.kind.stale(state, old)) changes.push({ key, forget });
-      }
-      replicas.change(r, changes, true);
+    for (const r of this.#p.replicas.all()) {
+      this.#forget(r, [...r.states.keys()], (id) => {
+        const t = parseTimestamp(id);
+        return !!t && compareTimestamps(t, olderThan) < 0;
+      });
     }
   }
 
-  #orProtocol(r: ORReplica): Protocol {
-    const { link, replicas } = this.#p;
-    return {
-      begin: () =>
-        link.send({
-          type: 'ORMAP_SYNC_INIT',
-          mapName: r.name,
-          rootHash: r.tree.root(),
-          bucketHashes: Object.fromEntries(r.tree.children('')),
-          lastSyncTimestamp: replicas.marks.get(r.name)?.at ?? 0,
-          claimedEpoch: this.#epoch,
-        }),
-      ask: (path) => link.send({ type: 'ORMAP_MERKLE_REQ_BUCKET', payload: { mapName: r.name, path } }),
-      mine: (path) => this.#push(r, below(r, path).filter((key) => !this.#p.log.waits(r.name, key))),
-      agreed: (at) => {
-        replicas.mark(r as AnyReplica, { at: at.millis, epoch: this.#covering.get(r) ?? 0 });
-        this.#confirm();
-      },
-    };
-  }
-
-  /** Tells the server what it need not remember for this installation's sake, when that is stored. */
-  #confirm(): void {
-    const { replicas, disk, link } = this.#p;
-    const maps = [...replicas.all()].filter((r) => r.kind.prefix === or.prefix);
-    const cursor = Math.min(...maps.map((r) => replicas.marks.get(r.name)?.epoch ?? 0));
-    if (cursor <= this.#epoch || !maps.every((r) => r.complete)) return;
-    disk.after((stored) => {
-      if (!stored || cursor <= this.#epoch || !link.connected) return;
-      this.#epoch = cursor;
-      link.send({ type: 'CLIENT_APPLY_ACK', cursor });
-    });
-  }
-
-  #mergeEntries(r: ORReplica, entries: readonly messages.ORMapEntry[]): boolean {
-    const changes: Change<ORState>[] = [];
-    for (const { key, records, tombstones } of entries) {
-      const live = records.filter(isORRecord);
-      for (const record of live) this.#clock.update(record.timestamp);
-      changes.push({ key, merge: or.merge(removed(tombstones, this.#p.env.now()), { live, removed: new Map() }) });
-    }
-    return this.#p.replicas.change(r, changes);
-  }
-
-  /** Merges a leaf, and gives the server what it lacks of it. */
-  #orLeaf(r: ORReplica, path: string, entries: readonly messages.ORMapEntry[]): boolean {
-    const changed = this.#mergeEntries(r, entries);
-    const theirs = new Map(entries.map((e) => [e.key, new Set(e.records.map((record) => record.tag))]));
-    const lacking = below(r, path).filter((key) => {
-      // What waits in the log gets there anyway.
-      if (this.#p.log.waits(r.name, key)) return false;
-      const { live, removed } = r.states.get(key)!;
-      const held = theirs.get(key);
-      return live.some(({ tag }) => !held?.has(tag)) || [...(held ?? [])].some((tag) => removed.has(tag));
-    });
-    return this.#push(r, lacking) || changed;
-  }
-
-  /** Sends everything that the replica holds of some keys. */
-  #push(r: ORReplica, keys: readonly string[]): boolean {
-    let entries: messages.ORMapEntry[] = [];
-    let items = 0;
-    const send = (): void => {
-      if (entries.length) this.#p.link.send({ type: 'ORMAP_PUSH_DIFF', payload: { mapName: r.name, entries } });
-      entries = [];
-      items = 0;
-    };
+  /** Forgets tombstones of keys on which nothing waits. */
+  #forget<S>(r: Replica<S>, keys: readonly string[], old: (id: string) => boolean): boolean {
+    const { log, replicas } = this.#p;
+    const changes: Change<S>[] = [];
     for (const key of keys) {
-      const { live, removed } = r.states.get(key)!;
-      if (entries.length === pushEntries || items + live.length + removed.size > pushItems) send();
-      entries.push({ key, records: live as messages.ORMapEntry['records'], tombstones: [...removed.keys()] });
-      items += live.length + removed.size;
+      if (log.waits(r.name, key)) continue;
+      for (const forget of r.kind.tombstones(r.states.get(key)!)) if (old(forget)) changes.push({ key, forget });
     }
-    send();
-    return keys.length > 0;
+    return replicas.change(r, changes, true);
   }
 }
 
 /** The keys below a node of the tree. */
-function below(r: LWWReplica | ORReplica, path: string): string[] {
+export function below<S>(r: Replica<S>, path: string): string[] {
   const width = 16 ** (3 - path.length);
   const first = parseInt(path || '0', 16) * width;
   const keys: string[] = [];
   for (let leaf = first; leaf < first + width; leaf++) keys.push(...r.keys(leaf));
   return keys;
 }
-

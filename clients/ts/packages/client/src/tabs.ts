@@ -1,14 +1,6 @@
-import { decode, encode, isTimestamp, type Timestamp } from '@topgun/core';
-import type { Channel, Environment } from './environment.js';
-import { readOps, type Op } from './oplog.js';
-
-export interface TabEvents {
-  /** Takes over the operations that a client which is gone has left, by their ids; resolves when they are stored. */
-  adopt(namespace: string, left: readonly (readonly [number, Op])[]): Promise<unknown>;
-  /** Another client of the storage has something to say. */
-  message(message: unknown): void;
-  error(err: unknown): void;
-}
+import { decode, encode, type Timestamp } from '@topgun/core';
+import type { Channel } from './environment.js';
+import type { Parts } from './feature.js';
 
 /**
  * The clients that share a storage: the tabs of an origin. Each has a namespace of its own for its operations, and a lock
@@ -16,45 +8,44 @@ export interface TabEvents {
  * gets the lock, when it starts or at the moment at which the other one goes, takes over what is left.
  */
 export class Tabs {
-  readonly #env: Environment;
+  readonly #p: Parts;
   readonly #name: string;
-  readonly #events: TabEvents;
   readonly #abort = new AbortController();
   readonly #watched = new Set<string>();
   #channel: Channel | undefined;
   #namespace = '';
 
-  constructor(env: Environment, name: string, events: TabEvents) {
-    this.#env = env;
+  constructor(parts: Parts, name: string) {
+    this.#p = parts;
     this.#name = name;
-    this.#events = events;
   }
 
   /** Finds a namespace. Returns it and the greatest timestamp that any client of the storage knew. */
   async start(): Promise<{ namespace: string; newest: Timestamp | undefined; opened: () => void }> {
-    const { storage, locks } = this.#env;
-    const found = await storage.list(['n'], 10_000);
-    const others: string[] = [];
-    let newest: Timestamp | undefined;
-    for (const [key, bytes] of found) {
-      const namespace = key[1] as string;
-      const [millis, counter] = decode(bytes) as [number, number];
-      const t = { millis, counter, nodeId: '' };
-      if (isTimestamp(t) && (!newest || (t.millis - newest.millis || t.counter - newest.counter) > 0)) newest = t;
-      if (!this.#namespace && locks && (await this.#lock(namespace, false))) this.#namespace = namespace;
-      else others.push(namespace);
+    const { storage, locks, id, channel } = this.#p.env;
+    const all = () => storage.list(['n'], 10_000);
+    for (const [key] of await all()) {
+      if (!this.#namespace && locks && (await this.#lock(key[1] as string, false))) this.#namespace = key[1] as string;
     }
     if (!this.#namespace) {
-      this.#namespace = this.#env.id();
+      this.#namespace = id();
       await this.#lock(this.#namespace, false);
+      // Of two clients that begin together at least one finds the other: it is stored, and told, before it is looked for.
+      // If it cannot be stored, nothing else can either, and that is said then.
+      await storage.update([], () => [[['n', this.#namespace], encode([0, 0])]]).catch(() => 0);
     }
     if (storage.durable) {
-      this.#channel = this.#env.channel?.(`topgun:${this.#name}`, (m) => this.#receive(m));
+      this.#channel = channel?.(`topgun:${this.#name}`, (m) => this.#receive(m));
       this.tell({ hello: this.#namespace });
     }
+    const found = await all();
+    let newest: Timestamp | undefined;
+    for (const [, bytes] of found) {
+      const [millis, counter] = decode(bytes) as [number, number];
+      if (!newest || (millis - newest.millis || counter - newest.counter) > 0) newest = { millis, counter, nodeId: '' };
+    }
     // Others are for when the log of this one is open, so that there is a place for what they have left.
-    const opened = (): void => others.forEach((namespace) => void this.#adopt(namespace));
-    return { namespace: this.#namespace, newest, opened };
+    return { namespace: this.#namespace, newest, opened: () => found.forEach(([key]) => void this.#adopt(key[1] as string)) };
   }
 
   /** Reaches the other clients. */
@@ -62,7 +53,7 @@ export class Tabs {
     try {
       this.#channel?.send(message);
     } catch (err) {
-      this.#events.error(err);
+      this.#p.events.report(err);
     }
   }
 
@@ -74,8 +65,8 @@ export class Tabs {
 
   #receive(message: unknown): void {
     const { hello } = message as { hello?: string };
-    if (!hello) this.#events.message(message);
-    else if (this.#env.locks && !this.#watched.has(hello)) {
+    if (!hello) this.#p.events.told(message as { readonly [name: string]: unknown });
+    else if (this.#p.env.locks && !this.#watched.has(hello)) {
       // It may have missed what this one said when it began.
       this.tell({ hello: this.#namespace });
       void this.#adopt(hello);
@@ -84,7 +75,7 @@ export class Tabs {
 
   /** Takes the lock of a namespace; undefined when another client has it. It is held until this one is closed. */
   async #lock(namespace: string, wait: boolean): Promise<(() => void) | undefined> {
-    const release = await this.#env.locks?.acquire(`topgun:${this.#name}:${namespace}`, wait, this.#abort.signal);
+    const release = await this.#p.env.locks?.acquire(`topgun:${this.#name}:${namespace}`, wait, this.#abort.signal);
     if (release) this.#abort.signal.addEventListener('abort', release);
     return release;
   }
@@ -97,12 +88,12 @@ export class Tabs {
       // Without locks nobody knows whether its client lives. Sending what it has written twice changes nothing.
       const release = await this.#lock(namespace, true);
       if (this.#abort.signal.aborted) return;
-      const left = await readOps(this.#env, ['q', namespace]);
+      const left = await this.#p.log.read(namespace);
       if (this.#abort.signal.aborted) return;
-      await this.#events.adopt(namespace, left);
+      await this.#p.events.adopt(namespace, left);
       release?.();
     } catch (err) {
-      if (!this.#abort.signal.aborted) this.#events.error(err);
+      if (!this.#abort.signal.aborted) this.#p.events.report(err);
     } finally {
       this.#watched.delete(namespace);
     }
