@@ -37,6 +37,8 @@ export class People {
   readonly #others = new Map<string, { person: Person; until: number }>();
   readonly #seen = new Set<string>();
   readonly #now: () => number;
+  /** Whether the page has ended, for all that it knows. */
+  #left = false;
 
   /** Called when somebody comes, goes or does something else. */
   onChange: () => void = () => {};
@@ -66,8 +68,14 @@ export class People {
       this.#say();
       this.#forget();
     }, beat);
-    addEventListener('pagehide', () => this.#send({ type: 'gone', id: this.#me.id }));
-    addEventListener('pageshow', (e) => e.persisted && this.#say());
+    addEventListener('pagehide', () => {
+      this.#send({ type: 'gone', id: this.#me.id });
+      this.#left = true; // browsers say afterwards that it is in the background
+    });
+    addEventListener('pageshow', () => {
+      this.#left = false;
+      this.#say();
+    });
   }
 
   /** Changes what the others know of this window, and tells them. */
@@ -88,7 +96,7 @@ export class People {
   }
 
   #say(): void {
-    this.#send({ type: 'here', ...this.#me });
+    if (!this.#left) this.#send({ type: 'here', ...this.#me });
   }
 
   #send(message: Message): void {
