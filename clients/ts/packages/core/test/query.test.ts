@@ -10,10 +10,9 @@ import {
   lookup,
   QueryError,
   type Environment,
-  type Test,
-  type Value,
 } from '../src/index.js';
 import { encodeNormal } from '../src/encode.js';
+import { answer, type ConditionFile } from './conditions.js';
 import { check, fromJSON, toBase64, toJSON } from './vectors.js';
 
 const env: Environment = { regex: compileRegex };
@@ -50,30 +49,9 @@ for (const [name, compile] of [
   });
 }
 
-interface ConditionFile {
-  auth: unknown;
-  records: { key: string; value: unknown }[];
-  cases: { name: string; predicate?: unknown; where?: unknown; matches: string[] | null; error: { code: string; path: string } | null }[];
+for (const name of ['conditions', 'random']) {
+  test(`vectors of ${name}`, () => check<ConditionFile>(`query/${name}.json`, answer));
 }
-
-test('vectors of conditions', () => {
-  check<ConditionFile>('query/conditions.json', (f) => {
-    const all = { ...env, auth: fromJSON(f.auth) };
-    const records = f.records.map((r): [string, Value] => [r.key, fromJSON(r.value)]);
-    for (const c of f.cases) {
-      c.matches = c.error = null;
-      let holds: Test;
-      try {
-        holds = c.where === undefined ? compilePredicate(fromJSON(c.predicate), all) : compileWhere(fromJSON(c.where), all);
-      } catch (e) {
-        assert.ok(e instanceof QueryError, String(e));
-        c.error = { code: e.code, path: e.path };
-        continue;
-      }
-      c.matches = records.filter(([k, v]) => holds(k, v)).map(([k]) => k);
-    }
-  });
-});
 
 test('vectors of paths', () => {
   check<{ paths: string[]; cases: { document: unknown; found: { path: string; value: unknown }[] }[] }>('query/paths.json', (f) => {

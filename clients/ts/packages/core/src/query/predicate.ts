@@ -64,7 +64,10 @@ export interface Environment {
 
 /** Prepares a condition. A QueryError says what is wrong with it. */
 export function compilePredicate(predicate: unknown, env: Environment = {}): Test {
-  return new Compiler(env).node(predicate, 'predicate', 1);
+  const compiler = new Compiler(env);
+  const test = compiler.node(predicate, 'predicate', 1);
+  compiler.finish();
+  return test;
 }
 
 const whereOps: { readonly [name: string]: Comparison } = {
@@ -112,8 +115,14 @@ const never: Check = () => false;
 
 class Compiler {
   #nodes = 0;
+  /** What is left to do when the whole condition was found to be one, as the server does it. */
+  readonly #later: (() => void)[] = [];
 
   constructor(private readonly env: Environment) {}
+
+  finish(): void {
+    for (const f of this.#later) f();
+  }
 
   #count(path: string): void {
     if (++this.#nodes > maxNodes) throw new QueryError('LIMIT', path, `more than ${maxNodes} operators`);
@@ -158,7 +167,11 @@ class Compiler {
     const [, root, name] = /^(auth|data)\.(.+)$/s.exec(text(ref, `${path}.valueRef`)) ?? [];
     if (!root) throw new QueryError('SYNTAX', `${path}.valueRef`, 'want a reference to auth or data');
     if (root === 'data') {
-      if (op === 'regex') throw new QueryError('UNSUPPORTED', `${path}.valueRef`, 'a regex out of the record');
+      if (op === 'regex') {
+        this.#later.push(() => {
+          throw new QueryError('UNSUPPORTED', `${path}.valueRef`, 'a regex out of the record');
+        });
+      }
       const right = operand(name!);
       return (k, v) => {
         const [l, r] = [left(k, v), right(k, v)];
@@ -172,8 +185,10 @@ class Compiler {
   #check(op: Comparison, right: unknown, path: string): Check {
     if (op !== 'regex') return checks[op](right);
     if (right == null) return never;
-    if (!this.env.regex) throw new QueryError('UNSUPPORTED', `${path}.op`, 'operator "regex"');
-    const matches = this.env.regex(right as string, `${path}.value`);
+    const { regex } = this.env;
+    if (!regex) throw new QueryError('UNSUPPORTED', `${path}.op`, 'operator "regex"');
+    let matches: (text: string) => boolean;
+    this.#later.push(() => (matches = regex(right as string, `${path}.value`)));
     return (l) => typeof l === 'string' && matches(l);
   }
 }

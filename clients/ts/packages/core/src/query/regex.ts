@@ -104,7 +104,8 @@ class Parser {
         if (last) nodes.push(this.#repeated(last));
         continue;
       }
-      const atom = this.#atom();
+      // Flags are no atom, and what repeats behind them is what was before.
+      const atom = this.#atom() ?? nodes.pop();
       if (atom) nodes.push(this.#repeated(atom));
     }
     return nodes.length === 1 ? nodes[0]! : { kind: 'all', nodes };
