@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  compareText,
   compareUnits,
   compareValues,
   compilePredicate,
@@ -8,8 +9,12 @@ import {
   compileWhere,
   equal,
   lookup,
+  groupRows,
   QueryError,
+  runQuery,
   type Environment,
+  type Query,
+  type Value,
 } from '../src/index.js';
 import { encodeNormal } from '../src/encode.js';
 import { answer, type ConditionFile } from './conditions.js';
@@ -119,4 +124,21 @@ test('patterns that make other engines hang do not', () => {
   for (const pattern of ['(a+)+$', '^(a|a)*$', '^(a|aa)+$', '(.*a){20}$', '^(([a-z])+.)+[A-Z]([a-z])+$']) assert.equal(compileRegex(pattern)(text), false);
   const like = compilePredicate({ op: 'like', attribute: 'x', value: '%a%a%a%a%a%a%a%a%a%a%b' });
   assert.equal(like('k', { x: text }), false);
+});
+
+interface RowsFile {
+  records: { key: string; doc: unknown }[];
+  cases: { query: Query; fields?: string[]; rows: { key: string; value: unknown }[]; more: boolean }[];
+}
+
+test('vectors of whole queries', () => {
+  check<RowsFile>('query/rows.json', (f) => {
+    const records = f.records.map((r): [string, Value] => [r.key, fromJSON(r.doc)]);
+    for (const c of f.cases) {
+      const query = fromJSON(c.query) as Query;
+      const { rows, more } = runQuery(c.fields ? { ...query, fields: c.fields } : query, records, { ...env, groups: groupRows });
+      c.rows = rows.map(({ key, value }) => ({ key, value: toJSON(value, compareText) }));
+      c.more = more;
+    }
+  });
 });
