@@ -94,7 +94,7 @@ func (o *opener) openBoth(ctx context.Context) (dir string, err error) {
 	}
 	o.logger.InfoContext(ctx, "without a data directory the change log is kept where it may be lost; writes are acknowledged when the database has them", "directory", dir)
 	if err := o.openNear(dir); err != nil {
-		return dir, err
+		return dir, fmt.Errorf("%w; set --data-dir or TOPGUN_DATA_DIR to keep the log elsewhere", err)
 	}
 	err = o.relate(ctx)
 	if !errors.Is(err, errForeign) {

@@ -71,3 +71,18 @@ const (
 	// QueryCountsShown counts only the rows that are shown.
 	QueryCountsShown = false
 )
+
+// Mistakes of the store behind the node's own.
+const (
+	// AckBeforeFar acknowledges without waiting at the gate.
+	AckBeforeFar = false
+
+	// MarkBeforeRows moves the far mark with the first batch of a checkpoint.
+	MarkBeforeRows = false
+
+	// CatchUpKeepsDeleted leaves rows alone that only the far store has.
+	CatchUpKeepsDeleted = false
+
+	// NoFence writes to a database whatever its fence says.
+	NoFence = false
+)

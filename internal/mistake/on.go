@@ -33,3 +33,11 @@ var (
 	QuerySkipsFence     = name == "query-skips-fence"
 	QueryCountsShown    = name == "query-counts-shown"
 )
+
+// Mistakes of the store behind the node's own.
+var (
+	AckBeforeFar        = name == "ack-before-far"
+	MarkBeforeRows      = name == "mark-before-rows"
+	CatchUpKeepsDeleted = name == "catch-up-keeps-deleted"
+	NoFence             = name == "no-fence"
+)

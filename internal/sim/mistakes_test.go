@@ -64,6 +64,11 @@ var notices = []notice{
 	{"query-resumes-late", "service/query", "TestResuming", "is sent"},
 	{"query-resumes-late", "service/query", "TestLiveRowsAreTheQueryRunAgain", "the query gives"},
 	{"query-skips-fence", "service/query", "TestAnAnswerHasTheSessionsOwnWrites", "the answer is"},
+	{"ack-before-far", "grid/engine", "TestAGateHoldsWhatIsDurable", "want the durable batch held"},
+	{"mark-before-rows", "storage/backing/writebehind", "TestFarNeverClaimsWhatIsNotThere", "near has held"},
+	{"catch-up-keeps-deleted", "storage/backing/writebehind", "TestStagingIsBounded", "want"},
+	{"no-fence", "storage/backing/postgres", "TestTheFenceIsInEveryTransaction", "want ErrLocked"},
+
 	{"query-counts-shown", "service/query", "TestLiveRowsAreTheQueryRunAgain", "match"},
 }
 

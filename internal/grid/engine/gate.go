@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
@@ -63,7 +64,7 @@ func (g *Gate) Held() int {
 func (g *Gate) hold(b *Batch, lsn log.LSN) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if lsn <= g.reached {
+	if lsn <= g.reached || mistake.AckBeforeFar {
 		return false
 	}
 	b.onDisk.Store(true)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
@@ -97,8 +99,11 @@ func (s *Store) checkpoint(
 	return classify(ctx, what, err)
 }
 
-// transact is a transaction whose commit does not end with ctx: what was asked
-// for is then known to be done, or not known because the session broke.
+// undoWithin is how long a transaction that failed may take to say so to
+// PostgreSQL; after that its session ends, and the transaction with it.
+const undoWithin = time.Second
+
+// transact runs fn in a transaction.
 func (s *Store) transact(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx) error) error {
 	starting, started := context.WithTimeout(ctx, s.opt.Timeout)
 	defer started()
@@ -106,12 +111,12 @@ func (s *Store) transact(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx)
 	if err != nil {
 		return err
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opt.Timeout)
-	defer cancel()
 	done := false
 	defer func() {
 		if !done { // a panic of the caller's rows included
-			_ = tx.Rollback(ending) // when that fails the session ends, and with it the transaction
+			undoing, undone := context.WithTimeout(context.WithoutCancel(ctx), undoWithin)
+			defer undone()
+			_ = tx.Rollback(undoing)
 		}
 	}()
 	if err := fn(tx); err != nil {
@@ -121,7 +126,14 @@ func (s *Store) transact(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx)
 		return err
 	}
 	done = true
-	return tx.Commit(ending)
+	ending, ended := context.WithTimeout(ctx, s.opt.Timeout)
+	defer ended()
+	if err := tx.Commit(ending); err != nil {
+		// Also when ctx has ended: what a call has done that was given up here
+		// nobody knows.
+		return fmt.Errorf("commit, with an outcome that is not known: %w: %v", kindOf(err), err) //nolint:errorlint // see above
+	}
+	return nil
 }
 
 // advance checks that this store may write, and moves the mark. It comes first,
@@ -137,7 +149,7 @@ func (s *Store) advance(ctx context.Context, tx pgx.Tx, mark backing.Mark) error
 	if err != nil {
 		return err
 	}
-	if fence != s.fence {
+	if fence != s.fence && !mistake.NoFence {
 		return s.replaced(limited, tx.Conn())
 	}
 	if owner != s.owner {

@@ -259,6 +259,13 @@ func TestStagingIsBounded(t *testing.T) {
 		t.Helper()
 		synctest.Wait()
 		g, model := generator(t), &backingtest.Model{}
+		for range 20 { // some of which is removed later
+			writes, mark := g.Checkpoint(20)
+			apply(t, s, model, writes, mark)
+		}
+		if err := s.Flush(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
 		far.setFail(func() error { return backing.ErrIO })
 		for range 50 {
 			writes, mark := g.Checkpoint(20)

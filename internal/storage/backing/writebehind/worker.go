@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
@@ -147,7 +148,7 @@ func (w *worker) compare(ctx context.Context) error {
 func (w *worker) send(ctx context.Context, rows []backing.Write, mark backing.Mark) ([]backing.Write, error) {
 	left, err := batches(rows, w.opt.BatchRows, w.opt.BatchBytes, func(part []backing.Write, last bool) error {
 		at := w.farMark
-		if last {
+		if last || mistake.MarkBeforeRows {
 			at = mark
 		}
 		return w.apply(ctx, part, at)

@@ -31,4 +31,4 @@ create table topgun_rows (
     key        bytea not null,
     state      bytea not null,
     primary key (map, partition, hash, key_digest)
-);
+) with (fillfactor = 90); -- so that a new state finds room beside the old one

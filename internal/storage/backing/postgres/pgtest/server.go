@@ -1,6 +1,6 @@
 // Package pgtest gives tests a real PostgreSQL: a server of their own that is
 // started from the programs on this machine, in a temporary directory, on a
-// socket and a loopback port of its own; or the one that
+// loopback port of its own; or the one that
 // TOPGUN_TEST_POSTGRES_URL names.
 package pgtest
 
@@ -32,7 +32,7 @@ const Password = "never-to-be-printed"
 // Server is one PostgreSQL server that a test owns: it may be stopped, killed
 // and started again.
 type Server struct {
-	dir  string // of the data, and of the socket
+	dir  string // of the data
 	bin  string // of initdb and postgres
 	as   *syscall.Credential
 	port int
@@ -167,7 +167,7 @@ func (s *Server) Up() error {
 	}
 	// Tests kill processes and do not cut the power: what the system has been
 	// given survives without being synced.
-	s.cmd = s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir, "-h", "127.0.0.1",
+	s.cmd = s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", "", "-h", "127.0.0.1",
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=60", "-c", "shared_buffers=32MB")
 	said, err := s.cmd.StderrPipe()
 	if err != nil {
