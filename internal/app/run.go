@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -65,6 +66,9 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	// The port is taken before the state is loaded, so that a mistake in the
 	// address is told at once, and clients wait in the queue meanwhile.
 	ls, err := transport.Listen(ctx, cfg.Listen.Host, cfg.Listen.Port)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; stop what listens there, or choose another port with --port or PORT", err)
+	}
 	if err != nil {
 		return errors.Join(err, st.close())
 	}

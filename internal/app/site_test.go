@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/topgunbuild/topgun-go/internal/app/config"
 	"github.com/topgunbuild/topgun-go/web/board"
 	"github.com/topgunbuild/topgun-go/web/client"
 )
@@ -84,5 +86,18 @@ func TestThePageLoadsNothingElse(t *testing.T) {
 	}
 	if s := string(board.Page); strings.Contains(s, "<style") || strings.Contains(s, " style=") || strings.Contains(s, "onclick=") {
 		t.Error("the page has something that its policy forbids")
+	}
+}
+
+// TestATakenPortIsNamed: with what helps.
+func TestATakenPortIsNamed(t *testing.T) {
+	s := startServer(t)
+	cfg, err := config.Load(config.Sources{Environ: []string{"TOPGUN_NO_AUTH=1", "STORAGE_BACKEND=null", "PORT=" + s.port}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Run(t.Context(), cfg, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), s.port) || !strings.Contains(err.Error(), "--port") {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -36,6 +36,20 @@ func TestKeyboard(t *testing.T) {
 	w.online()
 }
 
+// TestPhone: a finger reorders, ticks off and writes.
+func TestPhone(t *testing.T) {
+	s := startServer(t)
+	w := open(t, bob, connect(t, s).url(), chromium.PageOptions{Width: 390, Height: 700, Phone: true})
+	for _, text := range []string{"a", "b", "c"} {
+		w.add(text)
+	}
+	w.must(w.Swipe(w.ctx, w.row("a")+" .grip", w.row("c")+" .grip"))
+	w.shows("o b", "o c", "o a")
+	w.tick("c")
+	w.shows("o b", "x c", "o a")
+	w.online()
+}
+
 // TestRemoveAndUndo: what was removed can be put back, as it was, for all.
 func TestRemoveAndUndo(t *testing.T) {
 	s := startServer(t)

@@ -9,15 +9,17 @@ import (
 // Point is a place in the window, in pixels of CSS.
 type Point struct{ X, Y float64 }
 
-// middle scrolls an element into view and returns its middle. The selector is
-// a JSON text in a script, so it needs no care.
+// middle scrolls an element into view and returns its middle, once nothing is
+// moving any more.
 func (p *Page) middle(ctx context.Context, selector string) (Point, error) {
 	quoted, err := json.Marshal(selector)
 	if err != nil {
 		return Point{}, err
 	}
 	var at Point
-	err = p.Eval(ctx, fmt.Sprintf(`(() => {
+	err = p.Eval(ctx, fmt.Sprintf(`(async () => {
+		const moving = (a) => a.playState === 'running' && a.effect.getKeyframes().some((k) => 'transform' in k);
+		await Promise.allSettled(document.getAnimations().filter(moving).map((a) => a.finished));
 		const e = document.querySelector(%s);
 		if (!e) throw new Error('nothing matches ' + %[1]s);
 		e.scrollIntoView({ block: 'center', behavior: 'instant' });
@@ -50,13 +52,44 @@ func (p *Page) Drag(ctx context.Context, from, to string) error {
 		return err
 	}
 	for i := range 10 {
-		part := float64(i+1) / 10
-		at := Point{begin.X + (end.X-begin.X)*part, begin.Y + (end.Y-begin.Y)*part}
-		if err := p.mouse(ctx, at, 1, "mouseMoved"); err != nil {
+		if err := p.mouse(ctx, begin.towards(end, float64(i+1)/10), 1, "mouseMoved"); err != nil {
 			return err
 		}
 	}
 	return p.mouse(ctx, end, 1, "mouseReleased")
+}
+
+// Swipe does as Drag does, with a finger on the screen of a phone.
+func (p *Page) Swipe(ctx context.Context, from, to string) error {
+	end, err := p.middle(ctx, to)
+	if err != nil {
+		return err
+	}
+	begin, err := p.middle(ctx, from)
+	if err != nil {
+		return err
+	}
+	touch := func(event string, at ...Point) error {
+		points := []object{}
+		for _, a := range at {
+			points = append(points, object{"x": a.X, "y": a.Y})
+		}
+		return p.call(ctx, "Input.dispatchTouchEvent", object{"type": event, "touchPoints": points}, nil)
+	}
+	if err := touch("touchStart", begin); err != nil {
+		return err
+	}
+	for i := range 10 {
+		if err := touch("touchMove", begin.towards(end, float64(i+1)/10)); err != nil {
+			return err
+		}
+	}
+	return touch("touchEnd")
+}
+
+// towards is the place at a part of the way to another.
+func (p Point) towards(end Point, part float64) Point {
+	return Point{p.X + (end.X-p.X)*part, p.Y + (end.Y-p.Y)*part}
 }
 
 // mouse sends events of the pointer; held is 1 while its button is down.
