@@ -55,8 +55,8 @@ func (s *Simulation) root(mapName string) uint32 {
 }
 
 // checkWinners compares the server's LWW records with the latest operation on
-// each key: a later edit wins, whenever it arrives (law 5), and of an OR map
-// nothing is live whose removal was written (law 6).
+// each key: a later edit wins, whenever it arrives (law 5), until its time is
+// over.
 func (s *Simulation) checkWinners() {
 	latest := map[string]*op{}
 	// Keys written by a client whose clock is ahead: its operations count with
@@ -67,15 +67,11 @@ func (s *Simulation) checkWinners() {
 		for _, o := range c.acked {
 			switch o.kind {
 			case wire.OpPut, wire.OpRemove:
-				if c.ahead > hlc.MaxDrift {
+				if c.doubtful() {
 					ahead[o.key] = true
 				}
 				if have := latest[o.key]; have == nil || hlc.Compare(o.ts, have.ts) > 0 {
 					latest[o.key] = o
-				}
-			case wire.OpORRemove:
-				if state, _ := s.server.read(orMap, o.key); holdsTag(crdt.ORState(state), o.tag) {
-					s.find("removed and live again: %s", o)
 				}
 			}
 		}
@@ -84,9 +80,17 @@ func (s *Simulation) checkWinners() {
 		if ahead[key] {
 			continue
 		}
-		state, _ := s.server.read(lwwMap, key)
+		want := o.ts
+		over := o.ttl != 0 && o.ts.Millis+o.ttl < s.clock.millis
+		if over {
+			want.Node += "-expired"
+		}
+		state, ok := s.server.read(lwwMap, key)
+		if !ok && s.mayBeForgotten(o) {
+			continue
+		}
 		rec, err := crdt.ParseLWW(state)
-		if err != nil || rec.TS != o.ts {
+		if err != nil || rec.TS != want || rec.Tombstone() != (over || o.kind == wire.OpRemove) {
 			s.find("the latest edit of %s is %s, the server holds %s", key, o, rec.TS)
 		}
 	}

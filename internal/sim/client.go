@@ -25,9 +25,13 @@ type client struct {
 	clock  *hlc.Clock
 	ahead  int64 // of the world's clock, in ms
 	nextID int
+	away   int64 // until when it stays offline
 
-	lww map[string]string       // key to state
-	or  map[string]crdt.ORState // key to state
+	lww      map[string]string       // key to state
+	or       map[string]crdt.ORState // key to state
+	counter  tally
+	lastSync int64 // when its notes were last equal to the server's
+	claimed  int64 // the epoch that it has confirmed
 
 	pending []*op
 	acked   map[int]*op    // by id
@@ -47,20 +51,24 @@ type op struct {
 	key    string
 	ts     hlc.Timestamp
 	tag    string
+	ttl    int64
 	wire   wire.ClientOp
 	origin string
 
 	restamped bool // ts is the server's
+	refused   bool
+	doubtful  bool // see client.doubtful
+	gone      bool // heard of as a removal
 }
 
 func (o *op) String() string {
-	return fmt.Sprintf("%s %s %s %s of %s", o.kind, o.key, o.ts, o.tag, o.origin)
+	return fmt.Sprintf("%s %s %s %s ttl %d of %s", o.kind, o.key, o.ts, o.tag, o.ttl, o.origin)
 }
 
 func newClient(s *Simulation, n int) *client {
 	c := &client{
 		sim: s, name: "client-" + strconv.Itoa(n), lww: map[string]string{}, or: map[string]crdt.ORState{},
-		acked: map[int]*op{}, heard: map[string]int{},
+		acked: map[int]*op{}, heard: map[string]int{}, counter: tally{},
 	}
 	c.clock = hlc.NewClock(c.name)
 	if n == 1 && s.random.chance(500) {
@@ -69,6 +77,11 @@ func newClient(s *Simulation, n int) *client {
 	return c
 }
 
+// doubtful reports whether the client's clock may at some time be too far ahead
+// of the server's. It then does not know under which timestamps its writes are
+// stored, and nor does the simulation.
+func (c *client) doubtful() bool { return c.ahead > hlc.MaxDrift-2*maxSkew }
+
 // act is one thing that a client may do.
 func (c *client) act() {
 	r := c.sim.random
@@ -76,11 +89,15 @@ func (c *client) act() {
 	case r.chance(120):
 		c.write()
 	case c.link == nil:
-		if r.chance(300) {
+		if c.away <= c.sim.clock.millis && r.chance(300) {
 			c.connect()
 		}
 	case r.chance(8):
 		c.sim.trace("%s loses its connection", c.name)
+		c.disconnected()
+	case r.chance(3):
+		c.away = c.sim.clock.millis + int64(r.IntN(3*tombstones))
+		c.sim.trace("%s goes away", c.name)
 		c.disconnected()
 	case r.chance(400):
 		c.link.arrive()
@@ -98,60 +115,49 @@ func (c *client) write() {
 	if r.chance(200) {
 		key = "ключ-" + key
 	}
-	switch r.IntN(5) {
+	var ttl int64
+	if r.chance(200) {
+		ttl = 1 + int64(r.IntN(60_000))
+	}
+	switch r.IntN(6) {
 	case 0, 1:
 		v := value.AppendMap(nil, 1)
 		v = value.AppendInt(value.AppendStr(v, "n"), int64(r.IntN(9)))
-		c.set(key, v)
+		c.set(key, v, ttl)
 	case 2:
-		c.set(key, nil)
+		c.set(key, nil, 0)
 	case 3:
-		c.add(key, value.AppendInt(nil, int64(r.IntN(3))))
+		c.add(key, value.AppendInt(nil, int64(r.IntN(3))), ttl)
 	case 4:
 		c.drop(key)
+	case 5:
+		c.count(r.chance(500))
+		return
 	}
 	c.offer()
 }
 
 func (c *client) now() hlc.Timestamp { return c.clock.Now(c.sim.clock.millis + c.ahead) }
 
-func (c *client) set(key string, v value.Raw) {
+func (c *client) set(key string, v value.Raw, ttl int64) {
 	ts := c.now()
-	c.lww[key] = string(crdt.AppendLWW(nil, crdt.LWW{Value: v, TS: ts}))
+	c.lww[key] = string(crdt.AppendLWW(nil, crdt.LWW{Value: v, TS: ts, TTL: ttl}))
 	kind := wire.OpPut
 	if v == nil {
 		kind = wire.OpRemove
 	}
-	c.log(&op{kind: kind, key: key, ts: ts, wire: wire.ClientOp{
-		MapName: lwwMap, Key: key, OpType: kind.String(), Record: wire.Given(wire.LWWRecord{Value: v, Timestamp: ts}),
+	c.log(&op{kind: kind, key: key, ts: ts, ttl: ttl, wire: wire.ClientOp{
+		MapName: lwwMap, Key: key, OpType: kind.String(), Record: wire.Given(wire.LWWRecord{Value: v, Timestamp: ts, TTL: ttl}),
 	}})
 }
 
-func (c *client) add(key string, v value.Raw) {
-	ts := c.now()
-	rec := crdt.ORRecord{Tag: ts.String(), Value: v, TS: ts}
-	c.mergeOR(key, rec)
-	c.log(&op{kind: wire.OpORAdd, key: key, ts: ts, tag: rec.Tag, wire: wire.ClientOp{
-		MapName: orMap, Key: key, OpType: "OR_ADD", ORRecord: wire.Some(wire.ORRecord{Value: v, Timestamp: ts, Tag: rec.Tag}),
-	}})
-}
-
-// drop removes the first record of a key.
-func (c *client) drop(key string) {
-	for rec := range c.or[key].Records() {
-		c.forget(key, rec.Tag)
-		c.log(&op{kind: wire.OpORRemove, key: key, ts: c.now(), tag: rec.Tag, wire: wire.ClientOp{
-			MapName: orMap, Key: key, OpType: "OR_REMOVE", ORTag: wire.Some(rec.Tag),
-		}})
-		return
-	}
-}
-
+// log takes a write down until it is acknowledged.
 func (c *client) log(o *op) {
 	c.nextID++
-	o.id, o.origin = c.nextID, c.name
+	o.id, o.origin, o.doubtful = c.nextID, c.name, c.doubtful()
 	o.wire.ID = strconv.Itoa(o.id)
 	c.pending = append(c.pending, o)
+	c.sim.written = append(c.sim.written, o)
 	c.sim.trace("%s writes %d %s", c.name, o.id, o)
 }
 
@@ -174,9 +180,16 @@ func (c *client) connect() {
 	clear(c.heard)
 }
 
+// disconnected forgets the connection. The server may not know yet, and go on
+// with what was sent to it.
 func (c *client) disconnected() {
-	if c.link != nil {
-		c.link.session.Closed()
+	if l := c.link; l != nil {
+		if c.sim.random.chance(500) {
+			l.until = c.sim.clock.millis + lingers
+			c.sim.lingering = append(c.sim.lingering, l)
+		} else {
+			l.session.Closed()
+		}
 	}
 	c.link, c.ready, c.query = nil, false, nil
 }
@@ -196,26 +209,4 @@ func (c *client) exchange() bool {
 		c.receive()
 	}
 	return worked
-}
-
-func (c *client) mergeOR(key string, rec crdt.ORRecord) bool {
-	next, _, changed, err := c.or[key].Add(nil, rec)
-	if err != nil {
-		c.sim.find("%s cannot add %v: %v", c.name, rec, err)
-	}
-	if changed {
-		c.or[key] = crdt.ORState(next)
-	}
-	return changed
-}
-
-func (c *client) forget(key, tag string) bool {
-	next, _, _, changed, err := c.or[key].Remove(nil, tag, c.sim.clock.millis)
-	if err != nil {
-		c.sim.find("%s cannot remove %s: %v", c.name, tag, err)
-	}
-	if changed {
-		c.or[key] = crdt.ORState(next)
-	}
-	return changed
 }

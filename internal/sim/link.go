@@ -12,10 +12,12 @@ type link struct {
 	up      [][]byte // sent by the client, not yet arrived
 	down    [][]byte // sent by the server, not yet arrived
 	closing bool     // the server has asked for the end
+	random  worldRandom
+	until   int64 // when the server learns that the client is gone, 0 while it is not
 }
 
 func (s *Simulation) open() *link {
-	l := &link{}
+	l := &link{random: s.random}
 	l.session = s.server.node.Host.Open(func() {})
 	return l
 }
@@ -49,4 +51,11 @@ func flat(f service.Frame) []byte {
 	return append(append([]byte(nil), f.Head...), f.Body...)
 }
 
-func (l *link) send(m wire.Message) { l.up = append(l.up, wire.Append(nil, m)) }
+// send sends a frame, now and then twice.
+func (l *link) send(m wire.Message) {
+	frame := wire.Append(nil, m)
+	l.up = append(l.up, frame)
+	if l.random.chance(20) {
+		l.up = append(l.up, frame)
+	}
+}

@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
@@ -40,7 +43,7 @@ func (c *client) handle(m wire.Message) {
 	case *wire.OpAck:
 		c.acknowledged(m)
 	case *wire.OpRejected:
-		c.sim.find("%s: operation %s is rejected: %s", c.name, m.OpID, m.Reason)
+		c.rejected(m)
 	case *wire.ServerEvent:
 		c.event(m)
 	case *wire.QueryResp:
@@ -48,9 +51,31 @@ func (c *client) handle(m wire.Message) {
 	case *wire.QueryUpdate:
 		c.query.update(c, m)
 	case *wire.SyncRespRoot:
-		if m.RootHash != c.lwwTree().Root() {
+		c.clock.Update(c.sim.clock.millis+c.ahead, m.Timestamp)
+		// From here on it misses nothing, once it has caught up; so until it has, the
+		// time counts at which it began.
+		same := m.RootHash == c.lwwTree().Root()
+		if c.lastSync == 0 || same {
+			c.lastSync = m.Timestamp.Millis
+		}
+		if !same {
 			c.link.send(&wire.MerkleReqBucket{MapName: lwwMap})
 		}
+	case *wire.SyncResetRequired:
+		c.sim.trace("%s begins anew with its notes", c.name)
+		c.lww, c.lastSync = map[string]string{}, 0
+		for _, o := range c.pending {
+			if o.wire.MapName == lwwMap && !o.refused {
+				c.mergeLWW(o.key, o.wire.Record.Value, false)
+			}
+		}
+		c.link.send(&wire.SyncInit{MapName: lwwMap})
+	case *wire.GCPrune:
+		c.prune(m.OlderThan)
+	case *wire.CounterUpdate:
+		c.mergeCounter(&m.State)
+	case *wire.CounterResponse:
+		c.mergeCounter(&m.State)
 	case *wire.SyncRespBuckets:
 		for _, path := range differing(c.lwwTree(), m.Path, &m.Buckets) {
 			c.link.send(&wire.MerkleReqBucket{MapName: lwwMap, Path: path})
@@ -60,13 +85,9 @@ func (c *client) handle(m wire.Message) {
 			c.mergeLWW(r.Key, r.Record, false)
 		}
 	case *wire.ORMapSyncRespRoot:
-		if m.RootHash != c.orTree().Root() {
-			c.link.send(&wire.ORMapMerkleReqBucket{MapName: orMap})
-		}
+		c.tagsRoot(m)
 	case *wire.ORMapSyncRespBuckets:
-		for _, path := range differing(c.orTree(), m.Path, &m.Buckets) {
-			c.link.send(&wire.ORMapMerkleReqBucket{MapName: orMap, Path: path})
-		}
+		c.tagsBuckets(m)
 	case *wire.ORMapSyncRespLeaf:
 		c.mergeEntries(m.Entries)
 	case *wire.Error:
@@ -82,8 +103,56 @@ func (c *client) welcome(m *wire.DeviceAck) {
 	c.offer()
 	c.query = newLiveQuery()
 	c.link.send(c.query.message())
-	c.link.send(&wire.SyncInit{MapName: lwwMap})
-	c.link.send(&wire.ORMapSyncInit{MapName: orMap, RootHash: c.orTree().Root()})
+	last := c.lastSync
+	if last == 0 && len(c.lww) > 0 {
+		last = 1 // it holds notes and has never been told what became of them
+	}
+	c.link.send(&wire.SyncInit{MapName: lwwMap, LastSyncTimestamp: last})
+	c.link.send(&wire.ORMapSyncInit{MapName: orMap, RootHash: c.orTree().Root(), ClaimedEpoch: c.claimed})
+	c.link.send(&wire.CounterRequest{Name: counterName})
+	c.tellCounter()
+}
+
+// rejected takes a refusal. The only one there may be is that of a write that is
+// older than what the server remembers of deletions; what it had done here is
+// undone.
+func (c *client) rejected(m *wire.OpRejected) {
+	if !strings.HasPrefix(m.Reason, "STALE_WRITE") {
+		c.sim.find("%s: operation %s is rejected: %s", c.name, m.OpID, m.Reason)
+		return
+	}
+	for _, o := range c.pending {
+		if strconv.Itoa(o.id) != m.OpID || o.refused {
+			continue
+		}
+		c.dropped(o)
+		switch o.kind {
+		case wire.OpPut, wire.OpRemove:
+			if rec, err := crdt.ParseLWW(c.lww[o.key]); err == nil && rec.TS == o.ts {
+				delete(c.lww, o.key)
+			}
+		case wire.OpORAdd:
+			c.forget(o.key, o.tag)
+		}
+	}
+}
+
+// prune drops the tombstones from before a time.
+func (c *client) prune(before hlc.Timestamp) {
+	for key, state := range c.lww {
+		if rec, err := crdt.ParseLWW(state); err == nil && rec.Tombstone() && hlc.Compare(rec.TS, before) < 0 {
+			delete(c.lww, key)
+		}
+	}
+	for key, state := range c.or {
+		next, n, err := state.Forget(nil, func(tag string, _ int64) bool {
+			ts, err := hlc.Parse(tag)
+			return err == nil && hlc.Compare(ts, before) < 0
+		})
+		if err == nil && n > 0 {
+			c.or[key] = crdt.ORState(next)
+		}
+	}
 }
 
 func (c *client) acknowledged(m *wire.OpAck) {
@@ -95,7 +164,9 @@ func (c *client) acknowledged(m *wire.OpAck) {
 	for len(c.pending) > 0 && c.pending[0].id <= last {
 		o := c.pending[0]
 		c.pending = c.pending[1:]
-		c.acked[o.id] = o
+		if !o.refused {
+			c.acked[o.id] = o
+		}
 	}
 	if m.AchievedLevel != wire.Persisted {
 		c.sim.find("%s: acknowledged at %q without having asked for it", c.name, m.AchievedLevel)
@@ -107,11 +178,12 @@ func (c *client) event(m *wire.ServerEvent) {
 	o := &op{key: m.Key, origin: "the server's events", tag: m.ORTag}
 	switch m.EventType {
 	case wire.EventPut, wire.EventRemove:
-		o.kind, o.ts = wire.OpPut, m.Record.Value.Timestamp
+		o.kind, o.ts, o.ttl = wire.OpPut, m.Record.Value.Timestamp, m.Record.Value.TTL
+		o.gone = m.Record.Value.Tombstone() || o.ttl != 0
 		c.mergeLWW(m.Key, m.Record.Value, true)
 	case wire.EventORAdd:
 		r := m.ORRecord.Value
-		o.kind, o.ts, o.tag = wire.OpORAdd, r.Timestamp, r.Tag
+		o.kind, o.ts, o.tag, o.ttl = wire.OpORAdd, r.Timestamp, r.Tag, r.TTL.Value
 		c.mergeOR(m.Key, crdt.ORRecord{Tag: r.Tag, Value: r.Value, TS: r.Timestamp, TTL: r.TTL.Value, HasTTL: r.TTL.Set})
 	case wire.EventORRemove:
 		o.kind = wire.OpORRemove
@@ -142,7 +214,7 @@ func (c *client) mergeLWW(key string, r wire.LWWRecord, event bool) {
 		return
 	}
 	for _, o := range c.pending {
-		if c.ahead > hlc.MaxDrift && o.wire.MapName == lwwMap && o.key == key && o.ts == have.TS {
+		if c.doubtful() && o.wire.MapName == lwwMap && o.key == key && o.ts == have.TS {
 			o.restamped, o.ts = true, r.Timestamp
 		}
 	}
@@ -156,28 +228,30 @@ func orNil(v value.Raw) value.Raw {
 	return v
 }
 
-func (c *client) mergeEntries(entries []wire.ORMapEntry) {
+// tagsBuckets descends where the hashes differ, and gives what the server has
+// nothing of.
+func (c *client) tagsBuckets(m *wire.ORMapSyncRespBuckets) {
+	tree := c.orTree()
+	listed := map[byte]bool{}
+	for digit := range m.Buckets.All() {
+		listed["0123456789abcdef"[digit]] = true
+	}
 	push := &wire.ORMapPushDiff{MapName: orMap}
-	for _, e := range entries {
-		for _, tag := range e.Tombstones {
-			c.forget(e.Key, tag)
+	for _, child := range tree.Children(m.Path) {
+		if child.Hash == 0 || listed[child.Digit] || len(m.Path) != merkle.Depth-1 {
+			continue
 		}
-		for _, r := range e.Records {
-			c.mergeOR(e.Key, crdt.ORRecord{Tag: r.Tag, Value: r.Value, TS: r.Timestamp, TTL: r.TTL.Value, HasTTL: r.TTL.Set})
-		}
-		mine := wire.ORMapEntry{Key: e.Key}
-		for r := range c.or[e.Key].Records() {
-			mine.Records = append(mine.Records, wire.ORRecord{Value: r.Value, Timestamp: r.TS, Tag: r.Tag})
-		}
-		for tag := range c.or[e.Key].Tombstones() {
-			mine.Tombstones = append(mine.Tombstones, tag)
-		}
-		if len(mine.Records) > 0 {
-			push.Entries = append(push.Entries, mine)
+		for _, key := range slices.Sorted(maps.Keys(c.or)) {
+			if merkle.LeafPath(merkle.LeafOf(hashOf(key))) == m.Path+string(child.Digit) {
+				c.push(push, key)
+			}
 		}
 	}
 	if len(push.Entries) > 0 {
 		c.link.send(push)
+	}
+	for _, path := range differing(tree, m.Path, &m.Buckets) {
+		c.link.send(&wire.ORMapMerkleReqBucket{MapName: orMap, Path: path})
 	}
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -11,6 +12,9 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/app"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/service/auth"
+	syncservice "github.com/topgunbuild/topgun-go/internal/service/sync"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/memory"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
@@ -29,13 +33,15 @@ type server struct {
 
 	failSync bool // the next sync fails
 	broken   bool // the log has failed and was not recovered yet
+
+	slow int64 // until when the disk does not answer
 }
 
 func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, error) {
 	srv := &server{sim: s, disk: disk, store: store}
 	fsys := errorfs.Wrap(disk, errorfs.InjectorFunc(srv.inject))
 	var err error
-	srv.log, err = log.Open(fsys, "log", s.clock, log.Options{
+	srv.log, err = log.Open(fsys, "log", s.wall, log.Options{
 		SegmentBytes: 4 << 10, ZeroAhead: 1 << 10, Random: s.random,
 		Spares: -1, // the disk forgets unsynced data of one file at a time by seed, of several in any order
 	})
@@ -43,11 +49,15 @@ func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, 
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	srv.node, err = app.NewNode(s.ctx, app.World{
-		Clock: s.clock, Random: s.random, Log: srv.log, Store: store, Metrics: prometheus.NewRegistry(),
+		Clock: s.wall, Random: s.random, Log: srv.log, Store: store, Metrics: prometheus.NewRegistry(),
 	}, app.NodeOptions{
 		ID: "server", Endpoint: "ws://sim/ws",
-		Engine:     engine.Options{Lanes: 2},
-		Checkpoint: engine.CheckpointOptions{LogBytes: 8 << 10, SliceRows: 3},
+		Engine: engine.Options{Lanes: 2, Lifetimes: records.Lifetimes{
+			Tombstones: tombstones * time.Millisecond,
+			MaxIdle:    []records.MapSpan{{Map: auth.DeviceMap, Span: devices * time.Millisecond}, {Map: syncservice.CursorMap, Span: devices * time.Millisecond}},
+		}},
+		DeviceRetention: devices * time.Millisecond,
+		Checkpoint:      engine.CheckpointOptions{LogBytes: 8 << 10, SliceRows: 3},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the node: %w", err)
@@ -75,6 +85,9 @@ func (srv *server) step(n int) {
 }
 
 func (srv *server) commit() {
+	if srv.sim.clock.millis < srv.slow {
+		return
+	}
 	if srv.broken {
 		srv.broken = srv.log.Recover() != nil
 		srv.sim.trace("recover broken=%t", srv.broken)
@@ -88,6 +101,7 @@ func (srv *server) commit() {
 
 // settle steps everything until nothing is left to do.
 func (srv *server) settle() {
+	srv.slow = 0
 	for idle := 0; idle < 3; {
 		idle++
 		for _, a := range srv.actors {
@@ -125,9 +139,10 @@ func (srv *server) read(mapName, key string) (state string, ok bool) {
 	return state, ok
 }
 
+// horizon is the latest horizon of the server's partitions.
+func (srv *server) horizon() int64 { return srv.node.Engine.Keeping().Horizon() }
+
 // crash takes the power away: what was not synced is lost, all of it or a part.
 func (srv *server) crash() (*vfs.MemFS, *memory.Store) {
-	keep := []int{0, 0, 50, 100}[srv.sim.random.IntN(4)]
-	disk := srv.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: srv.sim.random.Rand})
-	return disk, srv.store.Clone()
+	return crashed(srv.disk, "log", srv.sim.random), srv.store.Clone()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -17,7 +18,7 @@ type Options struct {
 	// compared. Default 3000.
 	Steps int
 
-	// Clients is how many clients there are. Default 2.
+	// Clients is how many clients there are. Default 3.
 	Clients int
 }
 
@@ -37,10 +38,14 @@ type Simulation struct {
 	seed   uint64
 	random worldRandom
 	clock  *worldClock
+	wall   *serverClock
 
-	server  *server
-	clients []*client
-	crashes int
+	server    *server
+	clients   []*client
+	lingering []*link // that the server does not know to be broken
+	written   []*op   // everything that clients have written
+	counted   tally   // what the server has shown of the counter
+	crashes   int
 
 	log      bytes.Buffer
 	findings []string
@@ -56,9 +61,10 @@ func Run(ctx context.Context, seed uint64, opt Options) Result {
 		opt.Steps = 3000
 	}
 	if opt.Clients == 0 {
-		opt.Clients = 2
+		opt.Clients = 3
 	}
-	s := &Simulation{ctx: ctx, opt: opt, seed: seed, random: newRandom(seed), clock: &worldClock{epoch}}
+	s := &Simulation{ctx: ctx, opt: opt, seed: seed, random: newRandom(seed), clock: &worldClock{epoch}, counted: tally{}}
+	s.wall = &serverClock{worldClock: s.clock}
 	s.run()
 	acked := 0
 	for _, c := range s.clients {
@@ -82,11 +88,27 @@ func (s *Simulation) run() {
 	s.heal()
 	if len(s.findings) == 0 {
 		s.checkRoots()
+		s.checkCounters()
 		s.checkWinners()
 		s.checkWindows()
 		s.checkAcked("at the end")
+		s.checkDeletes("at the end")
+	}
+	if len(s.findings) == 0 {
+		s.rest()
+		s.checkRoots()
+		s.checkBounded()
 	}
 }
+
+// The lifetimes of the simulation, in milliseconds, and the limits of its faults.
+const (
+	tombstones = 900_000
+	devices    = 3600_000
+
+	maxSkew = 25_000 // of the server's clock
+	lingers = 15_000 // how long a broken connection may go unnoticed
+)
 
 // act takes one action.
 func (s *Simulation) act() {
@@ -97,14 +119,45 @@ func (s *Simulation) act() {
 	case r.chance(4):
 		s.server.failSync = true
 		s.trace("the next sync fails")
+	case r.chance(3):
+		s.server.slow = s.clock.millis + int64(r.IntN(4000))
+		s.trace("the disk is slow")
+	case r.chance(3):
+		s.wall.skew = int64(r.IntN(2*maxSkew)) - maxSkew
+		s.trace("the server's clock is wrong by %d", s.wall.skew)
 	case r.chance(20):
-		s.clock.millis += int64(r.IntN(40_000))
-		s.server.node.Sweep()
+		s.pass(int64(r.IntN(40_000)))
+	case r.chance(2):
+		s.trace("nothing happens for long")
+		s.pass(int64(r.IntN(2 * tombstones)))
 	case r.chance(450):
 		s.server.step(r.IntN(len(s.server.actors) + 1))
+	case r.chance(50):
+		s.linger()
 	default:
 		s.clients[r.IntN(len(s.clients))].act()
 	}
+}
+
+// pass lets time pass.
+func (s *Simulation) pass(millis int64) {
+	s.clock.millis += millis
+	s.server.node.Sweep()
+}
+
+// linger lets the server go on with a connection that is broken, or notice it.
+func (s *Simulation) linger() {
+	if len(s.lingering) == 0 {
+		return
+	}
+	l := s.lingering[s.random.IntN(len(s.lingering))]
+	if l.until > s.clock.millis {
+		l.arrive()
+		l.pump()
+		return
+	}
+	l.session.Closed()
+	s.lingering = slices.DeleteFunc(s.lingering, func(o *link) bool { return o == l })
 }
 
 // powerCut crashes the server and starts it again from what the disk kept.
@@ -115,6 +168,7 @@ func (s *Simulation) powerCut() {
 	for _, c := range s.clients {
 		c.disconnected()
 	}
+	s.lingering = nil // what was sent to the server before it fell is lost
 	srv, err := startServer(s, disk, store)
 	if err != nil {
 		s.find("start after a power cut: %v", err)
@@ -122,6 +176,7 @@ func (s *Simulation) powerCut() {
 	}
 	s.server = srv
 	s.checkAcked("after a power cut")
+	s.checkDeletes("after a power cut")
 }
 
 // heal connects everybody and lets everything arrive, several times over: a
@@ -129,21 +184,56 @@ func (s *Simulation) powerCut() {
 func (s *Simulation) heal() {
 	s.trace("heal")
 	s.server.failSync = false
-	for range 4 {
-		// Long enough for every clock to be within the bound of the server's.
-		s.clock.millis += 4 * 3600_000
-		for _, c := range s.clients {
-			c.disconnected()
-			c.connect()
+	s.wall.skew = 0
+	for _, l := range s.lingering {
+		l.session.Closed()
+	}
+	s.lingering = nil
+	leap := int64(30_000)
+	for _, c := range s.clients {
+		if c.doubtful() {
+			leap = 4 * 3600_000 // until every clock is within the bound of the server's
 		}
-		for quiet := 0; quiet < 3 && len(s.findings) < maxFindings; quiet++ {
-			s.server.settle()
-			for _, c := range s.clients {
-				if c.exchange() {
-					quiet = 0
-				}
+	}
+	for range 4 {
+		s.pass(leap)
+		s.meet()
+	}
+}
+
+// meet lets everybody come anew and everything arrive.
+func (s *Simulation) meet() {
+	s.server.settle()
+	for _, c := range s.clients {
+		if c.link != nil {
+			c.link.session.Closed()
+		}
+		c.link, c.ready, c.query = nil, false, nil
+		c.connect()
+	}
+	s.exchange()
+}
+
+// exchange lets everything arrive.
+func (s *Simulation) exchange() {
+	for quiet := 0; quiet < 3 && len(s.findings) < maxFindings; quiet++ {
+		s.server.settle()
+		for _, c := range s.clients {
+			if c.exchange() {
+				quiet = 0
 			}
 		}
+	}
+}
+
+// rest lets everything end and be forgotten that may.
+func (s *Simulation) rest() {
+	s.trace("rest")
+	for range 3 {
+		s.pass(2 * tombstones)
+		s.server.settle()
+		s.pass(1000)
+		s.meet()
 	}
 }
 

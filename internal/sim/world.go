@@ -21,6 +21,17 @@ func (c *worldClock) Now() time.Time { return time.UnixMilli(c.millis) }
 // NewTimer implements clock.Clock with a timer that never fires.
 func (c *worldClock) NewTimer(time.Duration) clock.Timer { return stoppedTimer{} }
 
+// serverClock is the clock of the server's machine: that of the world, wrong by
+// skew.
+type serverClock struct {
+	*worldClock
+
+	skew int64
+}
+
+// Now implements clock.Clock.
+func (c *serverClock) Now() time.Time { return time.UnixMilli(c.millis + c.skew) }
+
 type stoppedTimer struct{}
 
 // C implements clock.Timer.

@@ -260,6 +260,9 @@ func (c *Checkpointer) write(r *run) error {
 		return cmp.Compare(b.Seq, a.Seq)
 	})
 	r.rows = slices.CompactFunc(r.rows, func(a, b backing.Write) bool { return a.Key == b.Key })
+	// The end of the log that the lanes saw may have failed in the meantime; after
+	// a crash the log would go on before it, and a later mark would go backwards.
+	r.mark.LSN = min(r.mark.LSN, uint64(c.engine.log.Durable()))
 	if mistake.DropReadableLog {
 		_ = c.engine.log.DropBefore(log.LSN(r.mark.LSN))
 	}
