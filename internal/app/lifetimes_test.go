@@ -29,9 +29,11 @@ func (h *heldNode) all() {
 	}
 }
 
-// later lets time pass and everything happen.
+// later lets time pass and everything happen, a checkpoint among it.
 func (h *heldNode) later(d time.Duration) {
 	h.t.Helper()
+	h.node.Checkpointer.Request(func(error) {})
+	h.all()
 	h.pass(d)
 	h.all()
 }

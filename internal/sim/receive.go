@@ -53,9 +53,9 @@ func (c *client) handle(m wire.Message) {
 	case *wire.SyncRespRoot:
 		c.clock.Update(c.sim.clock.millis+c.ahead, m.Timestamp)
 		// From here on it misses nothing, once it has caught up; so until it has, the
-		// time counts at which it began.
+		// time counts at which it began with nothing.
 		same := m.RootHash == c.lwwTree().Root()
-		if c.lastSync == 0 || same {
+		if same || c.lastSync == 0 && len(c.lww) == 0 {
 			c.lastSync = m.Timestamp.Millis
 		}
 		if !same {

@@ -252,12 +252,19 @@ func (c *Checkpointer) finish() bool {
 
 func (c *Checkpointer) write(r *run) error {
 	// A key may have been handed over twice, when its partition was loaded again
-	// meanwhile; the later state counts.
+	// meanwhile or when it changed between two slices; the later state counts, and
+	// that may be that it is gone.
 	slices.SortFunc(r.rows, func(a, b backing.Write) int {
 		if n := a.Key.Compare(b.Key); n != 0 {
 			return n
 		}
-		return cmp.Compare(b.Seq, a.Seq)
+		if n := cmp.Compare(b.Seq, a.Seq); n != 0 || a.Delete == b.Delete {
+			return n
+		}
+		if a.Delete {
+			return -1 // nothing removes a key and writes it again under one number
+		}
+		return +1
 	})
 	r.rows = slices.CompactFunc(r.rows, func(a, b backing.Write) bool { return a.Key == b.Key })
 	// The end of the log that the lanes saw may have failed in the meantime; after

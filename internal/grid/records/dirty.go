@@ -58,7 +58,9 @@ func (r *Replica) Collect(rows []backing.Write, n int) []backing.Write {
 			if e, ok := r.open(k.m).Get(k.hash, k.key); ok {
 				rows = r.collect(rows, k.m, e)
 			} else {
-				rows = append(rows, backing.Write{Row: r.row(k.m, k.hash, k.key), Delete: true})
+				w := backing.Write{Row: r.row(k.m, k.hash, k.key), Delete: true}
+				w.Seq = r.seq // tells it from states that were collected before
+				rows = append(rows, w)
 			}
 			continue
 		}

@@ -26,7 +26,7 @@ var system = &change.Author{Origin: change.OriginSystem}
 const tagsAtOnce = 64
 
 // Sweep ends what is over and reclaims what may be forgotten, looking at no more
-// than budget slots; more says that there is more to do. confirmed is the time
+// than budget slots; more says that there is more to do now. confirmed is the time
 // up to which every device that matters has confirmed the removals of tags, in
 // milliseconds since the Unix epoch. replica finds the lane's partitions.
 func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed int64, budget int, fx *Effects) (more bool) {
@@ -49,7 +49,10 @@ func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed 
 			r.reclaim(w, m, t, sl.hash, key)
 		})
 	}
-	return budget == 0
+	for _, p := range w.postponed {
+		p.agenda.add(p.at, p.slot)
+	}
+	return budget == 0 && len(w.postponed) == 0
 }
 
 // sweep is one pass over what may be forgotten: tombstones from before cut, those
@@ -58,6 +61,7 @@ type sweep struct {
 	now            Time
 	cut, confirmed int64
 	fx             *Effects
+	postponed      []postponed
 }
 
 // visit calls fn for the keys of a slot that are there.

@@ -205,6 +205,10 @@ func TestTombstonesAreForgottenByAge(t *testing.T) {
 		t.Fatalf("forgotten early: %+v", log)
 	}
 	n.sys += 1000
+	if log, more := n.sweep(0, 2); len(log) != 0 || more {
+		t.Fatalf("forgotten before a checkpoint has them, %t: %+v", more, log)
+	}
+	n.collect()
 	log, more := n.sweep(0, 10)
 	if len(log) != 3 || more {
 		t.Fatalf("%d changes, %t: %+v", len(log), more, log)
@@ -256,7 +260,9 @@ func TestConfirmedTagsAreForgottenAtOnce(t *testing.T) {
 		t.Fatalf("forgotten before it is confirmed: %+v", log)
 	}
 	n.sys += 10
+	n.collect()
 	n.sweep(n.clock.Last().Millis+5, 10)
+	n.collect()
 	s, _ := n.state(orMap, "a")
 	if got := fmt.Sprint(slices.Collect(maps.Keys(maps.Collect(crdt.ORState(s).Tombstones())))); got != "["+late+"]" {
 		t.Errorf("left are %s", got)
@@ -319,6 +325,7 @@ func TestChurnLeavesNothing(t *testing.T) {
 		n.sweep(n.sys, 1000)
 	}
 	n.sys += 100_000
+	rows()
 	n.sweep(n.sys, 1000)
 	if left := rows(); left > peak/5 {
 		t.Errorf("%d bytes are left of a peak of %d", left, peak)

@@ -27,6 +27,17 @@ import (
 // already won or will. Confirmed tags may be younger than the horizon: whoever
 // could send one again has confirmed that it does not.
 
+// A key goes only when the store has what was last written of it. A checkpoint
+// that is under way reaches that write, and would otherwise drop the log of it
+// without having a row: the store would hold the key as it was before.
+
+// postponed is a slot of an agenda that has to wait for a checkpoint.
+type postponed struct {
+	agenda *agenda
+	at     int64
+	slot   slot
+}
+
 // horizonFormat begins the state of a horizon: kind 4, version 0, as in
 // docs/format/state.md.
 const horizonFormat = 0x40
@@ -78,8 +89,13 @@ func (r *Replica) reclaimKey(w *sweep, m *Map, t *record.Table, op *Op) {
 	if err != nil || !rec.Tombstone() {
 		return
 	}
-	if at := max(int64(e.Arrival()>>16), rec.TS.Millis); at >= w.cut {
+	at := max(int64(e.Arrival()>>16), rec.TS.Millis)
+	if at >= w.cut {
 		r.shared.deaths.lww.add(at, slot{m.number, op.Hash})
+		return
+	}
+	if e.Dirty() {
+		w.postponed = append(w.postponed, postponed{&r.shared.deaths.lww, at, slot{m.number, op.Hash}})
 		return
 	}
 	r.raise(w)
@@ -92,14 +108,16 @@ func (r *Replica) reclaimKey(w *sweep, m *Map, t *record.Table, op *Op) {
 }
 
 func (r *Replica) reclaimTags(w *sweep, m *Map, t *record.Table, op *Op) {
-	_, state, _ := r.stored(t, op)
+	e, state, _ := r.stored(t, op)
 	var gone crdt.ORState
+	earliest := int64(never)
 	next, n, err := crdt.ORState(state).Forget(r.scratch[:0], func(tag string, removedAt int64) bool {
 		at, known := deathOf(tag, removedAt)
 		if at >= w.confirmed && (!known || at >= w.cut) {
 			r.scheduleDeath(m, op.Hash, tag, removedAt)
 			return false
 		}
+		earliest = min(earliest, at)
 		with, _, _, _, err := gone.Remove(nil, tag, removedAt)
 		gone = crdt.ORState(with)
 		return err == nil
@@ -108,8 +126,12 @@ func (r *Replica) reclaimTags(w *sweep, m *Map, t *record.Table, op *Op) {
 		return
 	}
 	r.scratch = next
+	if len(next) == 0 && e.Dirty() {
+		w.postponed = append(w.postponed, postponed{&r.shared.deaths.tags, earliest, slot{m.number, op.Hash}})
+		return
+	}
 	r.raise(w)
-	e, _ := t.Get(op.Hash, op.Key)
+	e, _ = t.Get(op.Hash, op.Key)
 	c := r.record(w.now, m, op, string(gone), "")
 	r.seq++
 	r.leave(m, t, e, next, r.seq)

@@ -59,6 +59,13 @@ func (n *node) sweep(confirmed int64, budget int) (log []change.Record, more boo
 	return fx.Log, more
 }
 
+// collect does what a checkpoint does to the tables.
+func (n *node) collect() {
+	for _, r := range n.replicas {
+		r.Collect(nil, r.Dirty())
+	}
+}
+
 // replicaCount is how many partitions a node has; a key belongs to the one of
 // its hash.
 const replicaCount = 3
