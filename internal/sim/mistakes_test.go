@@ -33,10 +33,14 @@ type notice struct {
 //     one server learn of a tag from that server, so it always has the addition.
 var notices = []notice{
 	{"ack-before-sync", "sim", "TestSeeds", "acknowledged and lost"},
-	{"publish-before-sync", "sim", "TestSeeds", "hears twice"},
-	{"arrival-wins", "sim", "TestSeeds", "lost"},
-	{"skip-replay", "sim", "TestSeeds", "acknowledged and lost"},
+	{"publish-before-sync", "sim", "TestSeeds", "announced and lost"},
+	{"arrival-wins", "sim", "TestSeeds", "the latest edit"},
+	{"skip-replay", "sim", "TestSeeds", "and lost"},
 	{"emit-again", "sim", "TestSeeds", "hears twice"},
+	{"lose-deletion", "sim", "TestSeeds", "the latest edit"},
+	{"tie-by-arrival", "sim", "TestSeeds", "hears twice"},
+	{"reclaim-unconfirmed", "sim", "TestSeeds", "and lost"},
+	{"no-horizon", "sim", "TestSeeds", "has root"},
 
 	{"ack-before-sync", "grid/engine", "TestHistoriesKeepWhatWasAcknowledged", "is lost"},
 	{"publish-before-sync", "grid/engine", "TestHistoriesKeepWhatWasAcknowledged", "published"},
@@ -101,7 +105,7 @@ func TestMistakesAreNoticed(t *testing.T) {
 		args := []string{"-test.run", "^" + n.test + "$"}
 		switch n.pkg {
 		case "sim":
-			args = append(args, "-seeds=25")
+			args = append(args, "-seeds=60")
 		case "grid/records":
 			args = append(args, "-rapid.seed=1", "-rapid.nofailfile")
 		}
