@@ -43,7 +43,6 @@ func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, 
 	var err error
 	srv.log, err = log.Open(fsys, "log", s.wall, log.Options{
 		SegmentBytes: 4 << 10, ZeroAhead: 1 << 10, Random: s.random,
-		Spares: -1, // the disk forgets unsynced data of one file at a time by seed, of several in any order
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
