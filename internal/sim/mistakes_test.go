@@ -39,7 +39,7 @@ var notices = []notice{
 	{"emit-again", "sim", "TestSeeds", "hears twice"},
 	{"lose-deletion", "sim", "TestSeeds", "the latest edit"},
 	{"tie-by-arrival", "sim", "TestSeeds", "hears twice"},
-	{"reclaim-unconfirmed", "sim", "TestSeeds", "and lost"},
+	{"reclaim-unconfirmed", "sim", "TestSeeds", "OR_REMOVE"},
 	{"no-horizon", "sim", "TestSeeds", "has root"},
 
 	{"ack-before-sync", "grid/engine", "TestHistoriesKeepWhatWasAcknowledged", "is lost"},
@@ -106,7 +106,7 @@ func TestMistakesAreNoticed(t *testing.T) {
 		switch n.pkg {
 		case "sim":
 			args = append(args, "-seeds=60")
-		case "grid/records":
+		case "grid/records", "grid/engine":
 			args = append(args, "-rapid.seed=1", "-rapid.nofailfile")
 		}
 		return runTest(t.Context(), t, program, n, args)
