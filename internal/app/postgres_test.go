@@ -65,6 +65,7 @@ func refuse(t *testing.T, dir string, env []string) (log string, err error) {
 // what was deleted is a tombstone there as here. A new machine then begins with
 // what the database has.
 func TestDatabaseGetsWhatIsWritten(t *testing.T) {
+	t.Parallel() // it waits for checkpoints most of the time
 	url := pgtest.Schema(t)
 	first, second := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "second")
 	env := onPostgres(url, "TOPGUN_CHECKPOINT_INTERVAL=1s", "TOPGUN_POSTGRES_DELAY=10ms")
@@ -129,6 +130,7 @@ func TestWriteThrough(t *testing.T) {
 // TestDatabaseThatIsAway: the node goes on, says that it misses its database,
 // and brings it up to date when it is back.
 func TestDatabaseThatIsAway(t *testing.T) {
+	t.Parallel() // it waits for checkpoints most of the time
 	url := pgtest.Schema(t)
 	proxy := pgtest.NewProxy(t, pgtest.Address(t, url))
 	dir := filepath.Join(t.TempDir(), "data")
@@ -233,6 +235,7 @@ func TestWriteThroughWhileTheDatabaseIsAway(t *testing.T) {
 
 // TestMoveToADatabase: a server with data gets a database by configuration.
 func TestMoveToADatabase(t *testing.T) {
+	t.Parallel() // it waits for checkpoints most of the time
 	dir, url := filepath.Join(t.TempDir(), "data"), pgtest.Schema(t)
 	s := startServerIn(t, dir)
 	put(s.dial(), "notes", 0, 100)
@@ -245,6 +248,7 @@ func TestMoveToADatabase(t *testing.T) {
 
 // TestOneServerToADatabase: the second is refused, and told who has it.
 func TestOneServerToADatabase(t *testing.T) {
+	t.Parallel() // it waits for checkpoints most of the time
 	url := pgtest.Schema(t)
 	s := startServer(t, onPostgres(url)...)
 	log, err := refuse(t, filepath.Join(t.TempDir(), "other"), onPostgres(url))
@@ -307,6 +311,7 @@ func TestDatabaseThatCannotBeOpened(t *testing.T) {
 
 // TestPostgresOptionsHaveTheirEffect: how many rows go at a time, and when.
 func TestPostgresOptionsHaveTheirEffect(t *testing.T) {
+	t.Parallel() // it waits for checkpoints most of the time
 	url := pgtest.Schema(t)
 	s := startServer(t, onPostgres(url,
 		"TOPGUN_CHECKPOINT_INTERVAL=1s", "TOPGUN_POSTGRES_DELAY=1h", "TOPGUN_POSTGRES_BATCH_ROWS=10")...)

@@ -126,6 +126,11 @@ func (l *loader) warn(c *Config) {
 			l.noEffect("allow-no-auth-public-bind", "authentication is on")
 		}
 	}
+	if c.Storage.Backend != Postgres {
+		for _, o := range definePostgres(&PostgresStorage{}) {
+			l.noEffect(o.Name, "storage is "+string(c.Storage.Backend))
+		}
+	}
 	if c.Storage.Backend == Null {
 		l.warnings = append(l.warnings, "storage is null: everything is lost when the server stops")
 		for _, name := range []string{"data-dir", "checkpoint-interval", "change-log-bytes", "consumer-log-bytes"} {

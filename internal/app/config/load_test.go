@@ -326,6 +326,15 @@ func TestWarnings(t *testing.T) {
 			[]string{"storage is null: everything is lost when the server stops", "data-dir from flag --data-dir has no effect: storage is null"},
 		},
 		{
+			"a database that nobody uses",
+			[]string{"data-dir=d", "no-auth=1"},
+			[]string{"DATABASE_URL=postgres://user:geheim@db", "TOPGUN_POSTGRES_WRITE=through"},
+			[]string{
+				"database-url from environment variable DATABASE_URL has no effect: storage is embedded",
+				"postgres-write from environment variable TOPGUN_POSTGRES_WRITE has no effect: storage is embedded",
+			},
+		},
+		{
 			"open to the world",
 			[]string{"data-dir=d", "no-auth=1", "allow-no-auth-public-bind=1", "host=0.0.0.0"},
 			nil,

@@ -36,6 +36,8 @@ func apply(t *testing.T, s backing.Store, model *backingtest.Model, writes []bac
 type recorder struct {
 	*memory.Store
 
+	pause func() // before each call, so that others have a chance meanwhile
+
 	mu    sync.Mutex
 	calls []call
 	fail  func() error
@@ -51,6 +53,9 @@ type call struct {
 
 // Apply implements backing.Store.
 func (r *recorder) Apply(ctx context.Context, rows iter.Seq[backing.Write], mark backing.Mark) error {
+	if r.pause != nil {
+		r.pause()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := call{at: time.Now(), rows: slices.Collect(rows), mark: mark}
@@ -65,6 +70,14 @@ func (r *recorder) Apply(ctx context.Context, rows iter.Seq[backing.Write], mark
 		r.after()
 	}
 	return c.err
+}
+
+// Scan implements backing.Store.
+func (r *recorder) Scan(ctx context.Context, in backing.Range, fn func(backing.Row) (bool, error)) error {
+	if r.pause != nil {
+		r.pause()
+	}
+	return r.Store.Scan(ctx, in, fn)
 }
 
 func (r *recorder) taken() []call {
@@ -349,6 +362,8 @@ func chaos(t *testing.T, r *rand.Rand) {
 			}
 			return nil
 		}}
+		slow := rand.New(rand.NewPCG(r.Uint64(), 1))
+		rec.pause = func() { time.Sleep(time.Duration(slow.IntN(40)) * time.Millisecond) }
 		rec.after = func() { h.check(t, rec.Store) }
 		s, err := writebehind.New(t.Context(), near, rec, writebehind.Options{
 			Clock: app.SystemClock(), Delay: time.Duration(r.IntN(3)) * 50 * time.Millisecond,
