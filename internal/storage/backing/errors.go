@@ -36,3 +36,13 @@ var (
 	// again and succeeds once the fault is gone.
 	ErrIO = errors.New("backing: input or output failed")
 )
+
+// HasKind reports whether err matches one of the errors above.
+func HasKind(err error) bool {
+	for _, kind := range []error{ErrInvalid, ErrStale, ErrClosed, ErrLocked, ErrFormat, ErrCorrupt, ErrFull, ErrIO} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}

@@ -15,23 +15,14 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
-// classified are the errors that already say what a caller branches on.
-var classified = []error{
-	backing.ErrInvalid, backing.ErrStale, backing.ErrClosed, backing.ErrLocked,
-	backing.ErrFormat, backing.ErrCorrupt, backing.ErrFull, backing.ErrIO,
-	context.Canceled, context.DeadlineExceeded,
-}
-
 // classify gives err, which happened while doing what, its place among the
 // errors of the seam.
 func classify(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, c := range classified {
-		if errors.Is(err, c) {
-			return fmt.Errorf("%s: %w", what, err)
-		}
+	if backing.HasKind(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	kind := backing.ErrIO
 	switch {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -55,19 +56,13 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.CacheBytes, 64<<20)
-	setDefault(&o.TableBytes, 8<<20)
-	setDefault(&o.Compactions, 1)
-	setDefault(&o.CompactDepth, 4)
-	setDefault(&o.MaxDepth, 12)
-	setDefault(&o.MaxOpenFiles, 1000)
+	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
+	o.TableBytes = cmp.Or(o.TableBytes, 8<<20)
+	o.Compactions = cmp.Or(o.Compactions, 1)
+	o.CompactDepth = cmp.Or(o.CompactDepth, 4)
+	o.MaxDepth = cmp.Or(o.MaxDepth, 12)
+	o.MaxOpenFiles = cmp.Or(o.MaxOpenFiles, 1000)
 	return o
-}
-
-func setDefault[T int | int64](field *T, value T) {
-	if *field == 0 {
-		*field = value
-	}
 }
 
 // validate returns every complaint at once.

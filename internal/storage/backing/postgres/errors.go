@@ -10,22 +10,14 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 )
 
-// classified are the errors that already say what a caller branches on.
-var classified = []error{
-	backing.ErrInvalid, backing.ErrStale, backing.ErrClosed, backing.ErrLocked,
-	backing.ErrFormat, backing.ErrCorrupt, backing.ErrFull, backing.ErrIO,
-}
-
 // classify gives err, which happened to a call with ctx while doing what, its
 // place among the errors of the seam. No text of the driver holds a password.
 func classify(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, c := range classified {
-		if errors.Is(err, c) {
-			return fmt.Errorf("%s: %w", what, err)
-		}
+	if backing.HasKind(err) {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("%s: %w", what, cause)

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,23 +39,16 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.Holder, "a server")
-	setDefault(&o.PoolSize, 4)
-	setDefault(&o.BatchRows, 1000)
-	setDefault(&o.BatchBytes, 4<<20)
-	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.LockWait, 5*time.Second)
+	o.Holder = cmp.Or(o.Holder, "a server")
+	o.PoolSize = cmp.Or(o.PoolSize, 4)
+	o.BatchRows = cmp.Or(o.BatchRows, 1000)
+	o.BatchBytes = cmp.Or(o.BatchBytes, 4<<20)
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
+	o.LockWait = cmp.Or(o.LockWait, 5*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // validate returns every complaint at once.

@@ -1,6 +1,7 @@
 package writebehind
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,12 +48,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.BatchRows, 1000)
-	setDefault(&o.BatchBytes, 4<<20)
-	setDefault(&o.StagedBytes, 128<<20)
-	setDefault(&o.RetryMin, 100*time.Millisecond)
-	setDefault(&o.RetryMax, max(10*time.Second, o.RetryMin))
-	setDefault(&o.LookEvery, 5*time.Second)
+	o.BatchRows = cmp.Or(o.BatchRows, 1000)
+	o.BatchBytes = cmp.Or(o.BatchBytes, 4<<20)
+	o.StagedBytes = cmp.Or(o.StagedBytes, 128<<20)
+	o.RetryMin = cmp.Or(o.RetryMin, 100*time.Millisecond)
+	o.RetryMax = cmp.Or(o.RetryMax, max(10*time.Second, o.RetryMin))
+	o.LookEvery = cmp.Or(o.LookEvery, 5*time.Second)
 	if o.OnReached == nil {
 		o.OnReached = func(backing.Mark) {}
 	}
@@ -60,13 +61,6 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // validate returns every complaint at once.
