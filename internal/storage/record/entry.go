@@ -39,6 +39,8 @@ const (
 	flagStale
 	flagOut
 	flagWord
+	flagHollow
+	flagGone
 )
 
 // Hash is the hash of the entry's key.

@@ -31,13 +31,17 @@ func (e Entry) Hits(sec uint32) uint8 {
 	return h - uint8(min((sec-used)/hitsDecay, uint32(h)))
 }
 
-// chance is true once in n times. It need not be good, only cheap and the same
-// in every run.
-func (p *Pool) chance(n uint32) bool {
+// chance is true once in n times.
+func (p *Pool) chance(n uint32) bool { return uint32(p.Random())%n == 0 }
+
+// Random is a number by chance. It need not be good, only cheap and the same in
+// every run.
+func (p *Pool) Random() uint64 {
 	p.rng += 0x9e3779b97f4a7c15
 	x := p.rng
 	x ^= x >> 32
 	x *= 0xd6e8feb86659fd93
 	x ^= x >> 32
-	return uint32(x)%n == 0
+	x *= 0xd6e8feb86659fd93
+	return x ^ x>>32
 }

@@ -11,8 +11,13 @@ type Table struct {
 	pool  *Pool
 	word  int // where a state has its word, negative for none
 	pages []page
-	count int
+	count int // entries that are not gone
 	cost  int
+
+	// What is in the store and not here; see Full.
+	filter             filter
+	away, hollow, gone int
+	pins               int
 
 	// out are the blocks of entries that are too large for a page. The places in
 	// it that are free are listed in outFree.
@@ -22,7 +27,7 @@ type Table struct {
 	scratch []byte
 }
 
-// Len is the number of entries.
+// Len is the number of entries that are here.
 func (t *Table) Len() int { return t.count }
 
 // Cost is the memory that the entries take, in bytes; see Entry.Cost.
@@ -34,21 +39,37 @@ func (t *Table) Get(hash uint32, key string) (Entry, bool) {
 	if !found {
 		return Entry{}, false
 	}
-	return t.at(p, i), true
+	e := t.at(p, i)
+	if e.is(flagGone) {
+		return Entry{}, false
+	}
+	return e, true
 }
 
 // Put returns the entry of key after giving it a copy of state, making the
 // entry if there is none.
 func (t *Table) Put(hash uint32, key string, state []byte) Entry {
 	p, i, found := t.find(hash, key)
-	if found {
-		return t.Update(t.at(p, i), state)
+	if !found {
+		return t.insert(p, i, hash, key, state)
 	}
-	return t.insert(p, i, hash, key, state)
+	e := t.Update(t.at(p, i), state)
+	if e.is(flagGone) {
+		e.b[atFlags] &= flagDirty | flagOut | flagWord
+		clear(e.b[atHits:headSize])
+		e.b[atHits] = newHits
+		t.gone--
+		t.count++
+	}
+	return e
 }
 
 // Update gives e, an entry of this table, a copy of state, and returns it anew.
 func (t *Table) Update(e Entry, state []byte) Entry {
+	if e.is(flagHollow) {
+		e.set(flagHollow, false)
+		t.hollow--
+	}
 	t.cost -= e.Cost()
 	key := len(e.tail()) - len(e.packed()) // with its length
 	id, worded := t.sameWord(e, state)
@@ -202,17 +223,28 @@ func (t *Table) dropOut(id uint32) {
 
 // Delete removes key and reports whether it was there.
 func (t *Table) Delete(hash uint32, key string) bool {
-	p, i, found := t.find(hash, key)
-	if !found {
-		return false
+	e, found := t.Get(hash, key)
+	if found {
+		t.drop(e)
 	}
-	e := t.at(p, i)
+	return found
+}
+
+// drop removes an entry.
+func (t *Table) drop(e Entry) {
+	switch {
+	case e.is(flagGone):
+		t.gone--
+	case e.is(flagHollow):
+		t.hollow--
+		t.count--
+	default:
+		t.count--
+	}
 	t.cost -= e.Cost()
-	t.count--
 	t.giveUp(e)
-	t.pages[p].close(i)
-	t.tidy(p)
-	return true
+	t.pages[e.p].close(e.i)
+	t.tidy(e.p)
 }
 
 // giveUp gives back what e holds outside of its page.
@@ -233,8 +265,8 @@ func (t *Table) Clear() {
 		}
 		t.pool.release(&t.pages[p])
 	}
-	t.pool.bytes -= cap(t.pages) * pageStruct
-	*t = Table{pool: t.pool, word: t.word}
+	t.pool.bytes -= cap(t.pages)*pageStruct + t.filter.bytes()
+	*t = Table{pool: t.pool, word: t.word, pins: t.pins}
 }
 
 // Cursor is a place in the order of a table: before the first entry that is not
@@ -265,7 +297,11 @@ func (t *Table) Ascend(from Cursor, last uint32, fn func(e Entry) bool) {
 	}
 	for ; p < len(t.pages); p, i = p+1, 0 {
 		for ; i < int(t.pages[p].n); i++ {
-			if e := t.at(p, i); e.hash > last || !fn(e) {
+			e := t.at(p, i)
+			if e.hash > last {
+				return
+			}
+			if !e.is(flagGone) && !fn(e) {
 				return
 			}
 		}
