@@ -114,6 +114,9 @@ func (n *Node) Actors() []actor.Actor {
 	for _, l := range n.Engine.Actors() {
 		all = append(all, l)
 	}
+	for _, f := range n.Engine.Fetchers() {
+		all = append(all, f)
+	}
 	return all
 }
 
@@ -149,6 +152,9 @@ func (n *Node) Run(ctx context.Context) {
 	all.Go(func() { actor.Run(ctx, n.counters) })
 	for _, l := range n.Engine.Actors() {
 		all.Go(func() { actor.Run(ctx, l) })
+	}
+	for _, f := range n.Engine.Fetchers() {
+		all.Go(func() { actor.Run(ctx, f) })
 	}
 	t := n.clock.NewTimer(sweepEvery)
 	defer t.Stop()

@@ -24,7 +24,7 @@ func Open(c snapshot.Chain) (*State, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	m := merger{keys: map[backing.Key]struct{}{}, shared: records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}))}
+	m := merger{keys: map[backing.Key]struct{}{}, shared: records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}), records.Memory{})}
 	if err := m.changes(c, m.name); err != nil {
 		return nil, err
 	}

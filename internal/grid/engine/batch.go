@@ -56,6 +56,9 @@ type part struct {
 	lane  int
 	lanes int
 	early bool
+
+	begun bool
+	rest  []int // operations that wait for the store, once begun
 }
 
 // Do submits a batch for which the caller has reserved room.
@@ -94,19 +97,35 @@ func (p *part) Writes() bool { return true }
 // Step implements lane.Task.
 func (p *part) Step(v *lane.View) {
 	b := p.batch
-	for i := range b.Ops {
-		op := &b.Ops[i]
-		if int(partition.Of(op.Hash))%p.lanes != p.lane {
-			continue
+	if !p.begun {
+		p.begun = true
+		for i := range b.Ops {
+			if int(partition.Of(b.Ops[i].Hash))%p.lanes == p.lane {
+				p.do(v, i)
+			}
 		}
-		b.Results[i] = v.Do(op)
-		if errors.Is(b.Results[i].Err, records.ErrBusy) {
-			b.fail(records.ErrBusy)
+	} else {
+		again := p.rest
+		p.rest = p.rest[:0]
+		for _, i := range again {
+			p.do(v, i)
 		}
 	}
-	if b.Until == Merged {
+	if b.Until == Merged && len(p.rest) == 0 {
 		p.early = true
 		b.finish()
+	}
+}
+
+// do carries out one operation, or puts it down for the next step.
+func (p *part) do(v *lane.View, i int) {
+	b := p.batch
+	b.Results[i] = v.Do(&b.Ops[i])
+	switch {
+	case b.Results[i].Status == records.Asks:
+		p.rest = append(p.rest, i)
+	case errors.Is(b.Results[i].Err, records.ErrBusy):
+		b.fail(records.ErrBusy)
 	}
 }
 

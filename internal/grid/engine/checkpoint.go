@@ -68,9 +68,10 @@ type Checkpointer struct {
 	bell   actor.Bell
 	ctx    context.Context
 
-	next time.Time
-	done log.LSN // what the last checkpoint reached
-	run  *run    // the checkpoint under way, nil between them
+	next  time.Time
+	ended time.Time // the last checkpoint
+	done  log.LSN   // what it reached
+	run   *run      // the checkpoint under way, nil between them
 
 	mu      sync.Mutex
 	arrived []*share
@@ -92,6 +93,8 @@ func NewCheckpointer(ctx context.Context, e *Engine, wall clock.Clock, opt Check
 		c.bell = gate.bell
 	}
 	c.next = wall.Now().Add(c.opt.Every)
+	press := c.bell.Ring
+	e.press.Store(&press)
 	return c
 }
 
@@ -140,6 +143,7 @@ func (c *Checkpointer) Stats() CheckpointStats {
 // run is one checkpoint under way.
 type run struct {
 	mark    backing.Mark
+	kept    backing.Mark // what the store says is durable once the rows are written
 	rows    []backing.Write
 	left    int // lanes that have not handed over everything
 	started bool
@@ -183,7 +187,7 @@ func (c *Checkpointer) maybeBegin() bool {
 	defer c.mu.Unlock()
 	gate := c.engine.opt.Gate
 	awaited := gate != nil && gate.wants(c.done)
-	if len(c.waiting) == 0 && !awaited && c.engine.log.Retained() < c.opt.LogBytes && now.Before(c.next) {
+	if len(c.waiting) == 0 && !awaited && c.engine.log.Retained() < c.opt.LogBytes && now.Before(c.next) && !c.pressed(now) {
 		return false
 	}
 	c.run = &run{
@@ -197,6 +201,15 @@ func (c *Checkpointer) maybeBegin() bool {
 	}
 	return true
 }
+
+// pressed reports whether memory asks for a checkpoint. While writers need not
+// wait for it, it does not follow the last one at once: it costs more than its
+// rows.
+func (c *Checkpointer) pressed(now time.Time) bool {
+	return c.engine.pressure.Load() && (c.engine.overBudget() || now.Sub(c.ended) >= pressedAfter)
+}
+
+const pressedAfter = 250 * time.Millisecond
 
 // take adds what a lane has handed over, and asks it for more.
 func (c *Checkpointer) take(s *share) {
@@ -245,7 +258,11 @@ func (c *Checkpointer) finish() bool {
 		return false
 	}
 	c.engine.stuck.Store(nil)
-	c.run, c.done = nil, log.LSN(r.mark.LSN)
+	c.run, c.done, c.ended = nil, log.LSN(r.mark.LSN), c.clock.Now()
+	c.engine.pressure.Store(false)
+	for i := range c.engine.lanes {
+		c.engine.submit(i, &kept{mark: r.kept})
+	}
 	c.engine.Credit.wakeAll()
 	return true
 }
@@ -273,6 +290,14 @@ func (c *Checkpointer) write(r *run) error {
 	if mistake.DropReadableLog {
 		_ = c.engine.log.DropBefore(log.LSN(r.mark.LSN))
 	}
+	// A log that ended with frames that failed, or that a power cut took back, ends
+	// before them when it is opened again. It goes on beyond, so nothing lies
+	// between its end and the last mark.
+	last, err := c.engine.store.Mark(c.ctx)
+	if err != nil {
+		return fmt.Errorf("read the mark of the store: %w", err)
+	}
+	r.mark.LSN = max(r.mark.LSN, last.LSN)
 	if err := c.engine.store.Apply(c.ctx, slices.Values(r.rows), r.mark); err != nil {
 		return fmt.Errorf("write a checkpoint of %d rows: %w", len(r.rows), err)
 	}
@@ -281,6 +306,7 @@ func (c *Checkpointer) write(r *run) error {
 	if err != nil {
 		return fmt.Errorf("read the mark of the store: %w", err)
 	}
+	r.kept = mark
 	if err := c.engine.log.DropBefore(log.LSN(mark.LSN)); err != nil {
 		return fmt.Errorf("drop the log before %d: %w", mark.LSN, err)
 	}
@@ -385,3 +411,15 @@ func (s *share) Release(err error) {
 	c.mu.Unlock()
 	c.bell.Ring()
 }
+
+// kept tells a lane what the store has durably, which may then leave memory.
+type kept struct {
+	read
+	mark backing.Mark
+}
+
+// Step implements lane.Task.
+func (k *kept) Step(v *lane.View) { v.Kept(k.mark) }
+
+// Release implements lane.Task.
+func (k *kept) Release(error) {}

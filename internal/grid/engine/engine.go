@@ -43,6 +43,14 @@ type Options struct {
 	// Gate, unless it is nil, is behind the log what Durable waits for.
 	Gate *Gate
 
+	// MemoryBytes is how much memory records may take. What is beyond stays in the
+	// store, and comes back when it is needed. 0 sets no limit; a node without a
+	// store keeps everything.
+	MemoryBytes int
+
+	// Eviction says which records go first. Default: the least recently used.
+	Eviction records.Policy
+
 	// Lane holds the choices of each lane.
 	Lane lane.Options
 }
@@ -78,6 +86,12 @@ type Engine struct {
 	keeping  *records.Keeping
 	sweeps   []sweep
 
+	shared   []*records.Shared
+	fetchers []*Fetcher
+	loads    loadStats
+	pressure atomic.Bool            // records cannot be evicted before a checkpoint
+	press    atomic.Pointer[func()] // asks for one
+
 	Credit *Credit
 
 	// stuck is why the last checkpoint failed, nil when it did not.
@@ -95,31 +109,46 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 	}
 	e.keeping = records.NewKeeping(e.opt.Lifetimes)
 	e.Credit = &Credit{maxOps: e.opt.MaxOps, maxBytes: e.opt.MaxBytes}
-	shared := make([]*records.Shared, e.opt.Lanes)
-	for i := range shared {
-		shared[i] = records.NewShared(e.kinds, e.keeping)
+	e.shared = make([]*records.Shared, e.opt.Lanes)
+	for i := range e.shared {
+		e.shared[i] = records.NewShared(e.kinds, e.keeping, e.memory())
+		e.shared[i].Load = func(key backing.Key) (backing.Row, bool, error) { return store.Load(ctx, key) }
 	}
 	var all [partition.Count]*records.Replica
 	own := make([][]*records.Replica, e.opt.Lanes)
 	for id := range all {
 		n := id % e.opt.Lanes
-		all[id] = records.NewReplica(partition.ID(id), shared[n])
+		all[id] = records.NewReplica(partition.ID(id), e.shared[n])
 		own[n] = append(own[n], all[id])
 	}
 	l := loader{ctx: ctx, engine: e}
 	if err := l.load(all[:], true); err != nil {
 		return nil, err
 	}
-	for i := range shared {
-		e.lanes = append(e.lanes, lane.New(e.clock, lg, &l, fd, shared[i], own[i], e.opt.Lane))
+	e.opt.Lane.Pressure = e.pressed
+	for i := range e.shared {
+		f := newFetcher(ctx, store, wall, &e.loads)
+		f.lane = lane.New(e.clock, lg, &l, f, fd, e.shared[i], own[i], e.opt.Lane)
+		e.lanes, e.fetchers = append(e.lanes, f.lane), append(e.fetchers, f)
 	}
 	e.replicas = all[:]
 	e.sweeps = make([]sweep, len(e.lanes))
 	return e, nil
 }
 
+// memory is the share of one lane in the memory for records.
+func (e *Engine) memory() records.Memory {
+	if !e.Durable() {
+		return records.Memory{}
+	}
+	return records.Memory{Budget: e.opt.MemoryBytes / e.opt.Lanes, Policy: e.opt.Eviction}
+}
+
 // Actors are the lanes, to be run or stepped by the caller.
 func (e *Engine) Actors() []*lane.Lane { return e.lanes }
+
+// Fetchers read the store for the lanes, and are to be run or stepped like them.
+func (e *Engine) Fetchers() []*Fetcher { return e.fetchers }
 
 // Clock is the node's hybrid logical clock.
 func (e *Engine) Clock() *lane.Clock { return e.clock }
@@ -142,12 +171,13 @@ func (e *Engine) Durable() bool { return !log.IsNull(e.log) }
 var ErrBusy = errors.New("engine: no room for more operations now")
 
 // Admit reserves room for operations as Credit.Reserve does, and returns ErrBusy
-// when there is none. It also does so while the log is longer than it may be;
-// wake may then be called at once. A log that stays so because the store cannot
-// be written is no matter of waiting: the error then matches
-// lane.ErrUnavailable, and wake is not called.
+// when there is none. It also does so while a checkpoint has to be made first,
+// because the log is longer than it may be, or because the records take more
+// memory than they may and none of them can go; wake may then be called at once.
+// When the store cannot be written that is no matter of waiting: the error then
+// matches lane.ErrUnavailable, and wake is not called.
 func (e *Engine) Admit(ops, bytes int, wake func()) error {
-	if e.log.Retained() <= e.opt.MaxLogBytes {
+	if !e.overfull() {
 		if !e.Credit.Reserve(ops, bytes, wake) {
 			return ErrBusy
 		}
@@ -157,11 +187,32 @@ func (e *Engine) Admit(ops, bytes int, wake func()) error {
 		return fmt.Errorf("%w: it is full, and the store cannot be written: %w", lane.ErrUnavailable, *err)
 	}
 	e.Credit.wait(wake)
-	if e.log.Retained() <= e.opt.MaxLogBytes || e.stuck.Load() != nil {
+	if !e.overfull() || e.stuck.Load() != nil {
 		// The checkpoint ended before anybody waited for it.
 		e.Credit.wakeAll()
 	}
 	return ErrBusy
+}
+
+func (e *Engine) overfull() bool {
+	return e.log.Retained() > e.opt.MaxLogBytes || e.pressure.Load() && e.overBudget()
+}
+
+// overBudget reports whether the records take a tenth more than they may.
+func (e *Engine) overBudget() bool {
+	var sum int64
+	for _, s := range e.shared {
+		sum += s.Stats.Bytes.Load()
+	}
+	return sum > int64(e.opt.MemoryBytes)/10*11
+}
+
+// pressed is called on a lane that cannot keep its budget before a checkpoint.
+func (e *Engine) pressed() {
+	e.pressure.Store(true)
+	if press := e.press.Load(); press != nil {
+		(*press)()
+	}
 }
 
 // loader brings replicas to the durable state.

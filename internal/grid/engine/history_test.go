@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -10,7 +11,9 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/core/merkle"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
@@ -95,18 +98,40 @@ type history struct {
 	millis  int64
 	writes  []*write
 	acked   map[string]records.Op // the latest acknowledged write of each key
-	stats   struct{ acked, failed, cuts, checkpoints, reloads int }
+	reads   int
+	stats   struct{ acked, failed, cuts, checkpoints, reloads, evicted, emptied, loads int }
 }
 
-func newHistory(t *testing.T, seed uint64) *history {
+// newHistory makes a history; with little memory the records are evicted all the
+// time and reads of the store fail now and then.
+func newHistory(t *testing.T, seed uint64, memory int) *history {
 	t.Helper()
 	h := &history{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)), witness: newWitness(), acked: map[string]records.Op{},
-		world: gridtest.Open(t, gridtest.Options{Checkpoint: engine.CheckpointOptions{LogBytes: 3 << 10, SliceRows: 2}}),
+		world: gridtest.Open(t, gridtest.Options{
+			Engine:     engine.Options{MemoryBytes: memory, Eviction: records.Policy(seed % 3)},
+			Checkpoint: engine.CheckpointOptions{LogBytes: 3 << 10, SliceRows: 2},
+		}),
 	}
 	h.witness.follow(h.world)
-	h.world.Store.OnApply(h.outcome)
+	h.disturb(true)
 	return h
+}
+
+// disturb has the store fail at times, or not any more.
+func (h *history) disturb(on bool) {
+	if !on {
+		h.world.Store.OnApply(nil)
+		h.world.Store.OnRead(nil)
+		return
+	}
+	h.world.Store.OnApply(h.outcome)
+	h.world.Store.OnRead(func() error {
+		if h.rng.IntN(20) == 0 {
+			return gridtest.ErrDisk
+		}
+		return nil
+	})
 }
 
 func (h *history) outcome() gridtest.Outcome {
@@ -128,6 +153,10 @@ func (h *history) act() {
 		h.world.Clock.Advance(time.Duration(h.rng.IntN(300)) * time.Millisecond)
 	case n < 200:
 		h.write()
+	case n < 250:
+		h.read(historyKeys[h.rng.IntN(len(historyKeys))])
+	case n < 260:
+		h.scan(nil)
 	default:
 		h.world.StepRandom(h.rng)
 	}
@@ -139,12 +168,104 @@ func (h *history) act() {
 func (h *history) write() {
 	for range 1 + h.rng.IntN(3) {
 		h.millis++
-		o := gridtest.Put("notes", historyKeys[h.rng.IntN(len(historyKeys))], gridtest.Int(int(h.millis)), gridtest.At(h.millis, "x"))
+		o := gridtest.Put("notes", historyKeys[h.rng.IntN(len(historyKeys))], h.value(), gridtest.At(h.millis, "node-x"))
 		if h.rng.IntN(5) == 0 {
 			o = gridtest.Put(o.Map, o.Key, nil, o.TS)
 		}
 		h.writes = append(h.writes, &write{o, h.world.Do(engine.Durable, o)})
 	}
+}
+
+// value is a number, or a text long enough to be left to the store by itself.
+func (h *history) value() value.Raw {
+	if h.rng.IntN(3) == 0 {
+		return value.AppendStr(nil, fmt.Sprintf("%0200d", h.millis))
+	}
+	return gridtest.Int(int(h.millis))
+}
+
+// read asks for a key. The answer must hold what was acknowledged before.
+func (h *history) read(key string) {
+	before, known := h.acked[key]
+	h.reads++
+	world := h.world
+	world.Engine.Get("notes", key, func(state string, ok bool, err error) {
+		h.reads--
+		switch {
+		case err != nil && !errors.Is(err, lane.ErrUnavailable):
+			h.fail("a read of %s is answered with %v", key, err)
+		case err == nil && known && (!ok || crdt.AcceptLWW(state, before.TS) > 0):
+			h.fail("a read of %s misses what was acknowledged at %s: %x", key, before.TS, state)
+		}
+	})
+}
+
+// scan asks for everything, in slices. The answer must hold what was
+// acknowledged before, each key once and in order; done gets it.
+func (h *history) scan(done func(rows map[string]string)) {
+	for n := range h.world.Engine.Lanes() {
+		s := &historyScan{h: h, lane: n, rows: map[string]string{}, before: map[string]records.Op{}, done: done}
+		for key, o := range h.acked {
+			if h.world.Engine.Lane(o.Hash) == n {
+				s.before[key] = o
+			}
+		}
+		s.inbox = (&feed.Feed{}).Follow(1000, actor.NewBell())
+		h.world.Add(s)
+		h.reads++
+		s.ask(engine.Place{})
+	}
+}
+
+type historyScan struct {
+	h      *history
+	lane   int
+	inbox  *feed.Inbox
+	rows   map[string]string
+	before map[string]records.Op
+	place  engine.Place
+	done   func(rows map[string]string)
+}
+
+func (s *historyScan) Wake() <-chan struct{} { return nil }
+
+func (s *historyScan) ask(from engine.Place) {
+	s.place = from
+	s.h.world.Engine.Scan(engine.ScanRequest{Map: "notes", Lane: s.lane, From: from, Budget: 1 + s.h.rng.IntN(9), To: s.inbox})
+}
+
+func (s *historyScan) Step() bool {
+	items := s.inbox.Take()
+	for _, it := range items {
+		sl := it.Mark.(engine.Slice)
+		if sl.Err != nil {
+			if !errors.Is(sl.Err, lane.ErrUnavailable) {
+				s.h.fail("a scan is answered with %v", sl.Err)
+			}
+			s.h.reads--
+			return true
+		}
+		for _, r := range sl.Rows {
+			if _, again := s.rows[r.Key]; again || s.place.Covers(r.Hash, r.Key) || !sl.Next.Covers(r.Hash, r.Key) {
+				s.h.fail("a scan from %+v to %+v shows %s (again: %v)", s.place, sl.Next, r.Key, again)
+			}
+			s.rows[r.Key] = r.State
+		}
+		if !sl.Next.Done {
+			s.ask(sl.Next)
+			continue
+		}
+		s.h.reads--
+		for key, o := range s.before {
+			if state, ok := s.rows[key]; !ok || crdt.AcceptLWW(state, o.TS) > 0 {
+				s.h.fail("a scan misses %s, acknowledged at %s: %x", key, o.TS, state)
+			}
+		}
+		if s.done != nil {
+			s.done(s.rows)
+		}
+	}
+	return len(items) > 0
 }
 
 // collect takes the answers that have come.
@@ -200,11 +321,12 @@ func (h *history) powerCut() {
 	if err != nil {
 		h.fail("start after a power cut: %v", err)
 	}
-	h.world, h.writes = next, nil
+	h.world, h.writes, h.reads = next, nil, 0
 	h.witness.last = h.positions()
+	h.rowsOnDisk()
 	h.witness.follow(next)
-	next.Store.OnApply(h.outcome)
 	h.checkAcked("after a power cut")
+	h.disturb(true)
 }
 
 // positions are where the partitions stand; what the node has found on disk
@@ -228,6 +350,20 @@ func (h *history) positions() map[partition.ID]uint64 {
 	return out
 }
 
+// rowsOnDisk notes what the store has beyond what was published, as positions
+// does for what is in memory.
+func (h *history) rowsOnDisk() {
+	rows, err := h.world.Store.Rows(h.t.Context())
+	if err != nil {
+		h.fail("%v", err)
+	}
+	for _, r := range rows {
+		if at := (place{r.Partition, r.Seq}); h.witness.seen[at] == "" {
+			h.witness.seen[at] = r.Map + "/" + r.Key.Key + "=" + string(r.State)
+		}
+	}
+}
+
 // checkAcked reads every key: what was acknowledged is there, or something
 // later.
 func (h *history) checkAcked(when string) {
@@ -243,21 +379,24 @@ func (h *history) checkAcked(when string) {
 // heal lets everything come to an end and checks it.
 func (h *history) heal() {
 	h.world.OnSync(nil)
-	h.world.Store.OnApply(nil)
+	h.disturb(false)
 	for range 3 {
 		h.world.Settle()
 		h.world.Clock.Advance(time.Second)
 	}
 	h.collect()
-	if len(h.writes) > 0 {
-		h.fail("%d writes are never answered", len(h.writes))
+	if len(h.writes) > 0 || h.reads > 0 {
+		h.fail("%d writes and %d reads are never answered", len(h.writes), h.reads)
 	}
 	h.checkAcked("at the end")
 	if err := h.checkpoint(); err != nil {
 		h.fail("the last checkpoint: %v", err)
 	}
 	h.stats.checkpoints += int(h.world.Checkpointer.Stats().Checkpoints)
+	mem := h.world.Engine.Memory()
+	h.stats.evicted, h.stats.emptied, h.stats.loads = int(mem.Evicted), int(mem.Emptied), int(mem.Loads)
 	h.checkStore()
+	h.checkScans()
 	if left := h.world.Log.Retained(); left != 0 {
 		h.fail("%d bytes of log are left after the last checkpoint", left)
 	}
@@ -270,6 +409,43 @@ func (h *history) heal() {
 			h.fail("the last checkpoint reaches %d of partition %d, which stands at %d", got, id, seq)
 		}
 	}
+}
+
+// checkScans holds a scan, the tree and the leaves against single reads.
+func (h *history) checkScans() {
+	h.t.Helper()
+	all := map[string]string{}
+	h.scan(func(rows map[string]string) { maps.Copy(all, rows) })
+	h.world.Settle()
+	want := &merkle.Tree{}
+	for _, key := range historyKeys {
+		state, ok := h.world.Read(h.t, "notes", key)
+		if got, scanned := all[key]; scanned != ok || got != state {
+			h.fail("a scan shows %x of %s, a read %x", got, key, state)
+		}
+		if !ok {
+			continue
+		}
+		want.Update(hash.Key(key), 0, crdt.LWWHashOf(key, state), 1)
+		found := ""
+		h.world.Engine.Leaf("notes", merkle.LeafOf(hash.Key(key)), func(rows []engine.Row, err error) {
+			for _, r := range rows {
+				if r.Key == key {
+					found += r.State
+				}
+			}
+		})
+		h.world.Settle()
+		if found != state {
+			h.fail("a leaf shows %x of %s, a read %x", found, key, state)
+		}
+	}
+	h.world.Engine.Tree("notes", "", func(got *merkle.Tree, err error) {
+		if err != nil || got.Root() != want.Root() {
+			h.fail("the tree has root %08x, its records %08x; %v", got.Root(), want.Root(), err)
+		}
+	})
+	h.world.Settle()
 }
 
 // checkpoint makes one and returns how it went.
@@ -312,7 +488,7 @@ func (l *look) Step(v *lane.View) {
 		view := replicaView{seq: r.Seq(), dirty: r.Dirty(), rows: map[place]string{}}
 		if m != nil && r.Table(m) != nil {
 			for _, key := range historyKeys {
-				if e, ok := r.Table(m).Get(hash.Key(key), key); ok {
+				if e, ok := r.Table(m).Get(hash.Key(key), key); ok && !e.Hollow() {
 					view.rows[place{r.ID, e.Seq()}] = "notes/" + key + "=" + e.State()
 				}
 			}
@@ -329,9 +505,20 @@ func (l *look) Release(err error) { l.err, l.done = err, l.done+1 }
 // there, each position is published once and in order, the store holds nothing
 // that is not durable, and everything is answered once.
 func TestHistoriesKeepWhatWasAcknowledged(t *testing.T) {
-	total := struct{ acked, failed, cuts, checkpoints int }{}
+	histories(t, 0)
+}
+
+// TestHistoriesWithLittleMemory is the same with room for a tenth of the records,
+// and with reads of the store that fail: what is not in memory is there all the
+// same, in reads, scans and trees.
+func TestHistoriesWithLittleMemory(t *testing.T) {
+	histories(t, 3000)
+}
+
+func histories(t *testing.T, memory int) {
+	total := struct{ acked, failed, cuts, checkpoints, evicted, emptied, loads int }{}
 	for seed := range uint64(40) {
-		h := newHistory(t, seed+1)
+		h := newHistory(t, seed+1, memory)
 		for range 1500 {
 			h.act()
 		}
@@ -340,8 +527,11 @@ func TestHistoriesKeepWhatWasAcknowledged(t *testing.T) {
 		total.failed += h.stats.failed
 		total.cuts += h.stats.cuts
 		total.checkpoints += h.stats.checkpoints
+		total.evicted += h.stats.evicted
+		total.emptied += h.stats.emptied
+		total.loads += h.stats.loads
 	}
-	if total.acked == 0 || total.failed == 0 || total.cuts == 0 || total.checkpoints == 0 {
+	if total.acked == 0 || total.failed == 0 || total.cuts == 0 || total.checkpoints == 0 || memory > 0 && min(total.evicted, total.emptied, total.loads) == 0 {
 		t.Errorf("the histories do too little: %+v", total)
 	}
 	t.Logf("%+v", total)

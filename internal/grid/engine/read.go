@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/merkle"
@@ -10,6 +14,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
@@ -22,9 +27,10 @@ type Row struct {
 	Arrival uint64
 }
 
-func rowOf(e record.Entry) Row {
-	key, state := e.Copy()
-	return Row{e.Hash(), key, state, e.Arrival()}
+func ownedRow(r records.Row) Row {
+	n := len(r.Key)
+	all := r.Key + r.State
+	return Row{r.Hash, all[:n], all[n:], r.Arrival}
 }
 
 // read is the common part of a task that only reads.
@@ -57,15 +63,9 @@ type getRead struct {
 
 // Step implements lane.Task.
 func (g *getRead) Step(v *lane.View) {
-	m := v.Shared().Find(g.mapName)
-	if m == nil {
-		return
-	}
-	if t := v.Replica(partition.Of(g.hash)).Table(m); t != nil {
-		if e, ok := t.Get(g.hash, g.key); ok {
-			e.Touch(v.Now().Seconds())
-			g.state, g.ok = e.State(), true
-		}
+	if e, ok, _ := v.Get(g.mapName, g.hash, g.key); ok {
+		e.Touch(v.Now().Seconds())
+		g.state, g.ok = e.State(), true
 	}
 }
 
@@ -121,6 +121,9 @@ type treeRead struct {
 
 // Step implements lane.Task.
 func (t *treeRead) Step(v *lane.View) {
+	if !v.Settled() {
+		return
+	}
 	if m := v.Shared().Find(t.mapName); m != nil {
 		m.Tree().AddBelow(t.path, &t.tree)
 	}
@@ -154,29 +157,68 @@ type leafRead struct {
 	mapName string
 	leaf    uint16
 	rows    []Row
+
+	pins pins
+	want *lane.Want // what the store has, asked for once
+	err  error
 }
 
 // Step implements lane.Task.
 func (l *leafRead) Step(v *lane.View) {
+	if !v.Settled() {
+		return
+	}
 	m := v.Shared().Find(l.mapName)
 	if m == nil {
 		return
 	}
 	first := uint32(l.leaf) << 20
 	last := first | (1<<20 - 1)
-	v.Replicas(func(r *records.Replica) bool {
-		if t := r.Table(m); t != nil {
-			t.Ascend(record.Cursor{Hash: first}, last, func(e record.Entry) bool {
-				l.rows = append(l.rows, rowOf(e))
-				return true
-			})
+	if l.want == nil {
+		l.want = &lane.Want{}
+		v.Replicas(func(r *records.Replica) bool {
+			if t := r.Table(m); t != nil && !t.Full() {
+				l.pins.add(t)
+				l.want.Ranges = append(l.want.Ranges, backing.HashRange(0, m.Name, r.ID, [2]uint32{first, last}))
+			}
+			return true
+		})
+		if len(l.want.Ranges) > 0 {
+			v.Fetch(l.want)
+			return
 		}
-		return true
+	}
+	if l.err = l.want.Err; l.err != nil {
+		return
+	}
+	stored := l.want.Rows
+	v.Replicas(func(r *records.Replica) bool {
+		n := 0
+		for n < len(stored) && stored[n].Partition == r.ID {
+			n++
+		}
+		l.err = r.Overlay(m, record.Cursor{Hash: first}, endOf(last), stored[:n], func(row records.Row) bool {
+			l.rows = append(l.rows, ownedRow(row))
+			return true
+		})
+		stored = stored[n:]
+		return l.err == nil
 	})
 }
 
+// endOf is the place behind all keys with a hash.
+func endOf(hash uint32) record.Cursor {
+	if hash == math.MaxUint32 {
+		return record.End
+	}
+	return record.Cursor{Hash: hash + 1}
+}
+
 // Release implements lane.Task.
-func (l *leafRead) Release(err error) { l.gather.release(err) }
+func (l *leafRead) Release(err error) {
+	l.pins.drop()
+	l.gather.release(errors.Join(err, unread(l.err)))
+}
 
 // Place is where a scan of one lane stands: all partitions before Partition are
 // done, and Partition up to Cursor. The zero Place is the beginning.
@@ -248,49 +290,124 @@ type scanRead struct {
 	req  ScanRequest
 	rows []Row
 	next Place
+
+	pins pins
+	want *lane.Want // what the store has behind place
+	at   Place
+	err  error
 }
 
-// Step implements lane.Task.
+// Step implements lane.Task. A slice ends where a second table comes that has
+// records in the store only: all of a slice is read in one step, so that it has
+// one place in the stream of changes.
 func (s *scanRead) Step(v *lane.View) {
+	if !v.Settled() {
+		return
+	}
+	s.next = Place{Done: true}
 	m := v.Shared().Find(s.req.Map)
 	if m == nil {
-		s.next.Done = true
+		return
+	}
+	if s.want != nil && s.want.Err != nil {
+		s.err = s.want.Err
 		return
 	}
 	budget := s.req.Budget
-	s.next = Place{Done: true}
-	from := s.req.From
 	v.Replicas(func(r *records.Replica) bool {
-		if r.ID < from.Partition {
+		from := s.req.From
+		if r.ID < from.Partition || r.Table(m) == nil {
 			return true
 		}
-		t := r.Table(m)
-		if t == nil {
-			return true
-		}
-		var cursor record.Cursor
+		place := Place{Partition: r.ID}
 		if r.ID == from.Partition {
-			cursor = from.Cursor
+			place = from
 		}
-		var buf []byte
-		t.Ascend(cursor, math.MaxUint32, func(e record.Entry) bool {
-			if budget == 0 {
-				s.next = Place{Partition: r.ID, Cursor: record.Cursor{Hash: e.Hash(), Key: e.Key()}}
-				return false
+		if r.Table(m).Full() {
+			budget = s.slice(r, m, place.Cursor, record.End, nil, budget)
+			return s.next.Done && s.err == nil
+		}
+		switch {
+		case s.want != nil && s.at == place:
+			budget = s.slice(r, m, place.Cursor, s.reach(), s.want.Rows, budget)
+			if s.want.More && s.next.Done {
+				s.next = Place{Partition: r.ID, Cursor: s.reach()}
 			}
-			budget--
-			if s.req.Keep == nil || s.req.Keep(e.KeyView(), e.StateView(&buf)) {
-				s.rows = append(s.rows, rowOf(e))
-			}
-			return true
-		})
-		return s.next.Done
+			return s.next.Done && s.err == nil
+		case s.want == nil && budget == s.req.Budget:
+			s.ask(v, r, m, place)
+		default:
+			s.next = place
+		}
+		return false
 	})
+}
+
+// ask has the store read what it has behind a place.
+func (s *scanRead) ask(v *lane.View, r *records.Replica, m *records.Map, place Place) {
+	s.pins.add(r.Table(m))
+	rng := backing.PartitionRange(0, m.Name, r.ID)
+	rng.From.Hash, rng.From.Key = place.Cursor.Hash, place.Cursor.Key
+	s.at = place
+	s.want = &lane.Want{Ranges: []backing.Range{rng}, Limit: s.req.Budget}
+	v.Fetch(s.want)
+}
+
+// reach is how far the rows of the store tell what there is.
+func (s *scanRead) reach() record.Cursor {
+	if !s.want.More {
+		return record.End
+	}
+	last := &s.want.Rows[len(s.want.Rows)-1]
+	return record.Cursor{Hash: last.Hash, Key: last.Key.Key, After: true}
+}
+
+// slice reads records of one partition until the budget is spent, and returns
+// what is left of it.
+func (s *scanRead) slice(r *records.Replica, m *records.Map, from, to record.Cursor, stored []backing.Row, budget int) int {
+	s.err = r.Overlay(m, from, to, stored, func(row records.Row) bool {
+		if budget == 0 {
+			s.next = Place{Partition: r.ID, Cursor: record.Cursor{Hash: row.Hash, Key: strings.Clone(row.Key)}}
+			return false
+		}
+		budget--
+		if s.req.Keep == nil || s.req.Keep(row.Key, row.State) {
+			s.rows = append(s.rows, ownedRow(row))
+		}
+		return true
+	})
+	return budget
 }
 
 // Release implements lane.Task.
 func (s *scanRead) Release(err error) {
-	s.req.To.Mark(Slice{Scan: s.req.Scan, Lane: s.req.Lane, Rows: s.rows, Next: s.next, Err: err})
+	s.pins.drop()
+	s.req.To.Mark(Slice{
+		Scan: s.req.Scan, Lane: s.req.Lane, Rows: s.rows, Next: s.next, Err: errors.Join(err, unread(s.err)),
+	})
+}
+
+// pins are tables that must keep what they have while the store is read.
+type pins []*record.Table
+
+func (p *pins) add(t *record.Table) {
+	t.Pin()
+	*p = append(*p, t)
+}
+
+func (p *pins) drop() {
+	for _, t := range *p {
+		t.Unpin()
+	}
+	*p = nil
+}
+
+// unread is the transient error of a read that the store did not answer.
+func unread(err error) error {
+	if err == nil || errors.Is(err, lane.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: read the store: %w", lane.ErrUnavailable, err)
 }
 
 // Gather waits for a number of answers.
@@ -320,7 +437,10 @@ type fence struct {
 }
 
 // Step implements lane.Task.
-func (f *fence) Step(*lane.View) {}
+func (f *fence) Step(v *lane.View) { v.Settled() }
 
 // Release implements lane.Task.
 func (f *fence) Release(error) { f.to.Mark(f.v) }
+
+// bytesOf views an immutable string as bytes that nobody may modify.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -34,6 +34,7 @@ type Store struct {
 	mu      sync.Mutex
 	next    func() Outcome
 	loading error
+	reads   func() error
 	held    *backing.Mark
 }
 
@@ -52,6 +53,30 @@ func (s *Store) FailReads(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loading = err
+}
+
+// OnRead has next decide whether each read of rows fails; nil: none does.
+func (s *Store) OnRead(next func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads = next
+}
+
+func (s *Store) readError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loading == nil && s.reads != nil {
+		return s.reads()
+	}
+	return s.loading
+}
+
+// Load implements backing.Store.
+func (s *Store) Load(ctx context.Context, key backing.Key) (backing.Row, bool, error) {
+	if err := s.readError(); err != nil {
+		return backing.Row{}, false, err
+	}
+	return s.Store.Load(ctx, key)
 }
 
 // HoldMark has Mark say what it says now, whatever is applied: what can be read
@@ -98,10 +123,7 @@ func (s *Store) Apply(ctx context.Context, rows iter.Seq[backing.Write], mark ba
 
 // Scan implements backing.Store.
 func (s *Store) Scan(ctx context.Context, r backing.Range, fn func(backing.Row) (bool, error)) error {
-	s.mu.Lock()
-	err := s.loading
-	s.mu.Unlock()
-	if err != nil {
+	if err := s.readError(); err != nil {
 		return err
 	}
 	return s.Store.Scan(ctx, r, fn)

@@ -97,6 +97,9 @@ func (w *World) open(tb testing.TB) error {
 		w.Log.Subscribe(l.Bell().Ring)
 		w.actors = append(w.actors, l)
 	}
+	for _, f := range w.Engine.Fetchers() {
+		w.actors = append(w.actors, f)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package lane
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
@@ -10,6 +11,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
@@ -22,10 +24,11 @@ type Task interface {
 	// Writes reports whether Step may change anything.
 	Writes() bool
 
-	// Step runs once, on the lane.
+	// Step runs on the lane: once, and again when it was parked for something
+	// that it needs from the store; see View.Do, Get, Settled and Fetch.
 	Step(v *View)
 
-	// Release runs once, on the lane, after Step and after everything that Step
+	// Release runs once, on the lane, after the last Step and after everything that Step
 	// saw or did is durable and published; or instead, with an error matching
 	// ErrUnavailable. It must not block.
 	Release(err error)
@@ -56,6 +59,14 @@ type Options struct {
 	// clients long before; this is what stops a server that has lost count.
 	// Default 1<<20.
 	Mailbox int
+
+	// Parked is the most tasks that wait for the store; while there are as many,
+	// no others begin. Default 4096.
+	Parked int
+
+	// Pressure is called on the lane when the records take more than their budget
+	// and none of them can go before a checkpoint.
+	Pressure func()
 }
 
 // Lane drives its replicas; see the package comment.
@@ -65,6 +76,13 @@ type Lane struct {
 	log    Log
 	loader Loader
 	feed   *feed.Feed
+
+	fetcher  Fetcher
+	arrivals *actor.Mailbox[*Want]
+	park     parking
+	pressed  bool // Pressure was called and no checkpoint was made since
+	tries    int
+
 	shared *records.Shared
 
 	replicas [partition.Count]*records.Replica
@@ -104,7 +122,10 @@ type sight struct{ task, seen int }
 
 // New makes a lane that owns the given replicas, which hold their durable
 // state.
-func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, own []*records.Replica, opt Options) *Lane {
+func New(clk *Clock, lg Log, ld Loader, ft Fetcher, fd *feed.Feed, shared *records.Shared, own []*records.Replica, opt Options) *Lane {
+	if opt.Parked == 0 {
+		opt.Parked = 4096
+	}
 	if opt.GroupTasks == 0 {
 		opt.GroupTasks = 512
 	}
@@ -112,13 +133,15 @@ func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, o
 		opt.Mailbox = 1 << 20
 	}
 	l := &Lane{
-		opt: opt, clock: clk, log: lg, loader: ld, feed: fd, shared: shared,
+		opt: opt, clock: clk, log: lg, loader: ld, fetcher: ft, feed: fd, shared: shared, park: newParking(),
 		bell: actor.NewBell(), gen: lg.Generation(), last: lg.Durable(), broken: map[partition.ID]bool{},
 	}
 	l.mailbox = actor.NewMailbox[Task](opt.Mailbox, l.bell)
+	l.arrivals = actor.NewMailbox[*Want](math.MaxInt, l.bell) // bounded by what was wanted
 	for _, r := range own {
 		l.replicas[r.ID] = r
 	}
+	shared.Recall = l.recall
 	return l
 }
 
@@ -135,7 +158,7 @@ func (l *Lane) Bell() actor.Bell { return l.bell }
 
 // Idle reports whether nothing is under way. It is called on the lane.
 func (l *Lane) Idle() bool {
-	return len(l.groups) == 0 && len(l.inbox) == 0 && l.mailbox.Len() == 0
+	return len(l.groups) == 0 && len(l.inbox) == 0 && l.park.count == 0 && l.mailbox.Len() == 0
 }
 
 // Step implements actor.Actor: it completes what has become durable, then steps
@@ -147,14 +170,21 @@ func (l *Lane) Step() bool {
 		// are still on their way have to arrive, or fail, first.
 		return worked
 	}
-	if len(l.inbox) == 0 {
-		l.inbox = l.mailbox.Take()
+	if l.arrive() {
+		worked = true
 	}
-	if len(l.inbox) == 0 {
-		return worked
+	n := 0
+	if l.park.count < l.opt.Parked {
+		if len(l.inbox) == 0 {
+			l.inbox = l.mailbox.Take()
+		}
+		n = min(len(l.inbox), l.opt.GroupTasks)
 	}
-	n := min(len(l.inbox), l.opt.GroupTasks)
+	if n == 0 && len(l.park.ready) == 0 && !l.shared.Due() {
+		return l.trim() || worked
+	}
 	l.stepGroup(l.inbox[:n])
+	l.trim()
 	clear(l.inbox[:n])
 	l.inbox = l.inbox[n:]
 	return true
@@ -217,6 +247,7 @@ func (l *Lane) failGroups() {
 		}
 	}
 	release(tasks, ErrUnavailable)
+	l.failParked(ErrUnavailable)
 }
 
 func (l *Lane) markBroken(changes []change.Record) {
@@ -250,6 +281,8 @@ func (l *Lane) stepGroup(tasks []Task) {
 	l.stats.Tasks += uint64(len(tasks))
 	if err := l.reload(); err != nil {
 		release(tasks, err)
+		l.failParked(err)
+		l.shared.PutOff()
 		return
 	}
 	g := group{batch: feed.NewBatch()}
@@ -258,17 +291,16 @@ func (l *Lane) stepGroup(tasks []Task) {
 	v.fx.Log = g.batch.Records
 	writable := l.log.Healthy()
 	first := len(l.tasks)
+	if writable {
+		l.shared.VisitDue(v.now, &v.fx)
+	} else {
+		l.shared.PutOff()
+	}
+	l.stepReady(v, &g, writable)
 	for _, t := range tasks {
-		if !writable && t.Writes() {
-			t.Release(ErrUnavailable)
-			continue
+		if l.stepOne(v, &g, t, nil, writable) {
+			l.stepReady(v, &g, writable)
 		}
-		t.Step(v)
-		if !t.Writes() {
-			g.reads = append(g.reads, sight{g.tasks, len(v.fx.Log)})
-		}
-		l.tasks = append(l.tasks, t)
-		g.tasks++
 	}
 	if !v.fx.Seen.IsZero() {
 		l.clock.Observe(v.fx.Seen)
@@ -283,6 +315,81 @@ func (l *Lane) stepGroup(tasks []Task) {
 		release(failed, err)
 	}
 }
+
+// stepReady steps the parked tasks that have what they waited for. Nothing that
+// was loaded for them can be evicted before they are stepped.
+func (l *Lane) stepReady(v *View, g *group, writable bool) {
+	for len(l.park.ready) > 0 {
+		p := l.park.ready[0]
+		l.park.ready = l.park.ready[1:]
+		p.ready = false
+		if !p.done {
+			l.stepOne(v, g, p.task, p, writable)
+		}
+	}
+}
+
+// stepOne steps a task and takes it into the group when it is done.
+func (l *Lane) stepOne(v *View, g *group, t Task, p *parked, writable bool) (done bool) {
+	if !writable && t.Writes() {
+		if p != nil {
+			l.giveUp(p)
+		}
+		t.Release(ErrUnavailable)
+		return true
+	}
+	if !l.stepTask(v, t, p) {
+		return false
+	}
+	if !t.Writes() {
+		g.reads = append(g.reads, sight{g.tasks, len(v.fx.Log)})
+	}
+	l.tasks = append(l.tasks, t)
+	g.tasks++
+	return true
+}
+
+// trim leaves records to the store while they take more than their budget. It
+// reports whether there is more to do.
+func (l *Lane) trim() (more bool) {
+	s := l.shared
+	s.Stats.Bytes.Store(int64(s.Bytes()))
+	if !s.Over() {
+		return false
+	}
+	if l.pressed {
+		// Only what was loaded meanwhile can go, so it is not looked for each time.
+		if l.tries++; l.tries%pressedTries != 0 {
+			return false
+		}
+	}
+	if s.Evict(l.clock.Sys(), evictAtOnce) {
+		return s.Over()
+	}
+	if !l.pressed && l.unkept() && l.opt.Pressure != nil {
+		l.pressed = true
+		l.opt.Pressure()
+	}
+	return false
+}
+
+// unkept reports whether a checkpoint would make anything durable in the store.
+func (l *Lane) unkept() bool {
+	for _, r := range l.replicas {
+		if r != nil && r.Unkept() {
+			return true
+		}
+	}
+	return false
+}
+
+// pressedTries is in how many groups one looks for something to evict after
+// nothing was found.
+const pressedTries = 16
+
+// evictAtOnce is how many records go between two groups of other work: what
+// bounds the stall of a write.
+const evictAtOnce = 512
 
 func (l *Lane) now() records.Time {
 	return records.Time{Arrival: l.clock.Now(), Sys: l.clock.Sys(), Stamp: l.clock.After}
@@ -300,6 +407,7 @@ func (l *Lane) append(g *group) error {
 		if err != nil {
 			l.markBroken(changes)
 			g.batch.Release()
+			l.failParked(ErrUnavailable)
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		g.lsn, l.last = lsn, lsn
@@ -341,15 +449,44 @@ type View struct {
 	lane *Lane
 	now  records.Time
 	fx   records.Effects
+
+	task   Task    // being stepped
+	parked *parked // the same, once it was parked
+	stays  bool    // it is not done
 }
 
 // Now is the time of the group.
 func (v *View) Now() records.Time { return v.now }
 
-// Do carries out one operation on the partition that owns its key.
+// Do carries out one operation on the partition that owns its key. When the
+// result's status is Asks, nothing was done and the task was parked; it has to
+// carry the operation out in its next step.
 func (v *View) Do(op *records.Op) records.Result {
-	r := v.lane.replicas[partition.Of(op.Hash)]
-	return r.Step(v.now, op, &v.fx)
+	id := partition.Of(op.Hash)
+	at := backing.Key{Map: op.Map, Partition: id, Key: op.Key}
+	asked, ok := v.pass(at)
+	if !ok {
+		return records.Result{Status: records.Asks}
+	}
+	op.Asked = asked
+	res := v.lane.replicas[id].Step(v.now, op, &v.fx)
+	if res.Status == records.Asks {
+		v.load(at, v.lane.shared.Find(op.Map), op.Hash)
+	}
+	return res
+}
+
+// Kept notes what the store has durably. What was kept from going may go now.
+func (v *View) Kept(mark backing.Mark) {
+	v.lane.pressed = false
+	for _, r := range v.lane.replicas {
+		if r == nil {
+			continue
+		}
+		if pos := mark.Partitions[r.ID]; pos.Epoch == r.Epoch {
+			r.Keep(pos.Seq)
+		}
+	}
 }
 
 // Sweep ends records whose time is over and reclaims tombstones on the lane; see

@@ -146,12 +146,12 @@ func newWorld(t *testing.T, opt lane.Options) *world {
 	w.log = &scriptedLog{w: w, gen: 1, healthy: true}
 	fd := &feed.Feed{}
 	w.inbox = fd.Follow(1<<20, actor.NewBell())
-	shared := records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}))
+	shared := records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}), records.Memory{})
 	var own []*records.Replica
 	for id := range partition.Count {
 		own = append(own, records.NewReplica(partition.ID(id), shared))
 	}
-	w.lane = lane.New(lane.NewClock("server", w.clock), w.log, w.log, fd, shared, own, opt)
+	w.lane = lane.New(lane.NewClock("server", w.clock), w.log, w.log, nil, fd, shared, own, opt)
 	return w
 }
 

@@ -61,6 +61,9 @@ func (r *Replica) Collect(rows []backing.Write, n int) []backing.Write {
 				w := backing.Write{Row: r.row(k.m, k.hash, k.key), Delete: true}
 				w.Seq = r.seq // tells it from states that were collected before
 				rows = append(rows, w)
+				if r.shared.memory.Budget > 0 {
+					r.leaving = append(r.leaving, k)
+				}
 			}
 			continue
 		}

@@ -34,7 +34,7 @@ type Memory struct {
 // read it.
 type MemoryStats struct {
 	Bytes, Records, Hollow, Away atomic.Int64
-	Emptied, Evicted             atomic.Uint64
+	Emptied, Evicted, Avoided    atomic.Uint64
 }
 
 const (
@@ -66,6 +66,9 @@ type held struct {
 	t *record.Table
 }
 
+// Bytes is the memory that the records take.
+func (s *Shared) Bytes() int { return s.pool.Bytes() }
+
 // Over reports whether the records take more than their budget.
 func (s *Shared) Over() bool { return s.memory.Budget > 0 && s.pool.Bytes() > s.memory.Budget }
 
@@ -78,13 +81,13 @@ func (s *Shared) roomAtStart() bool {
 // a time: first their states, then, when many are without, all of them. Only
 // what the store has durably can go. It reports false when it found nothing that
 // can, although the budget is not kept.
-func (s *Shared) Evict(now Time, most int) (ok bool) {
+func (s *Shared) Evict(sys int64, most int) (ok bool) {
 	found := 0
 	for ; most > 0 && s.Over(); most-- {
 		if most%32 == 0 || s.turn[0].t == nil {
 			s.pick()
 		}
-		e, h, ok := s.victim(now.Seconds())
+		e, h, ok := s.victim(uint32(sys / 1000))
 		if !ok {
 			s.pick()
 			if found++; found == misses {
@@ -98,6 +101,7 @@ func (s *Shared) Evict(now Time, most int) (ok bool) {
 			s.Stats.Emptied.Add(1)
 			continue
 		}
+		h.r.awaySums(h.m).Update(e.Hash(), e.Sum(), 0, -1)
 		h.t.Evict(e)
 		s.Stats.Evicted.Add(1)
 	}
@@ -135,7 +139,7 @@ func (s *Shared) victim(sec uint32) (worst record.Entry, of held, ok bool) {
 		}
 		for range samples {
 			e, found := h.t.Sample(s.pool.Random())
-			if !found || e.Dirty() || e.Stale() || e.Seq() > h.r.stored {
+			if !found || e.Dirty() || e.Stale() || e.Seq() > h.r.kept {
 				continue
 			}
 			if worth := s.worth(e, sec); !ok || worth < least {

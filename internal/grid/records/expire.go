@@ -30,7 +30,8 @@ const tagsAtOnce = 64
 // up to which every device that matters has confirmed the removals of tags, in
 // milliseconds since the Unix epoch. replica finds the lane's partitions.
 func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed int64, budget int, fx *Effects) (more bool) {
-	for ; budget > 0; budget-- {
+	s.confirmed = confirmed
+	for ; budget > 0 && s.recalled < maxRecalled; budget-- {
 		sl, ok := s.ends.take(now.Sys)
 		if !ok {
 			break
@@ -40,7 +41,7 @@ func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed 
 		})
 	}
 	w := &sweep{now: now, cut: s.keeping.cut(now.Sys), confirmed: confirmed, fx: fx}
-	for ; budget > 0; budget-- {
+	for ; budget > 0 && s.recalled < maxRecalled; budget-- {
 		sl, ok := s.deaths.take(w.cut, w.confirmed)
 		if !ok {
 			break
@@ -69,16 +70,22 @@ func (s *Shared) visit(sl slot, replica func(partition.ID) *Replica, fn func(r *
 	m := s.list[sl.m]
 	r := replica(partition.Of(sl.hash))
 	t := r.tables[m]
-	if t == nil {
+	if t == nil || !t.Full() && r.recall(m, t, sl.hash) {
 		return
 	}
+	s.each(r, m, sl.hash, func(t *record.Table, key string) { fn(r, m, t, key) })
+}
+
+// each calls fn for the keys of a hash that are here.
+func (s *Shared) each(r *Replica, m *Map, hash uint32, fn func(t *record.Table, key string)) {
+	t := r.tables[m]
 	keys := s.keys[:0]
-	t.Ascend(record.Cursor{Hash: sl.hash}, sl.hash, func(e record.Entry) bool {
+	t.Ascend(record.Cursor{Hash: hash}, hash, func(e record.Entry) bool {
 		keys = append(keys, e.Key())
 		return true
 	})
 	for _, key := range keys {
-		fn(r, m, t, key)
+		fn(t, key)
 	}
 	clear(keys)
 	s.keys = keys[:0]
@@ -159,20 +166,20 @@ func (r *Replica) scheduleDeath(m *Map, hash uint32, tag string, removedAt int64
 }
 
 // installed puts down what was loaded.
-func (r *Replica) installed(m *Map, e record.Entry, state []byte) {
-	at := slot{m.number, e.Hash()}
+func (r *Replica) installed(m *Map, hash uint32, arrival uint64, state []byte) {
+	at := slot{m.number, hash}
 	switch m.Kind {
 	case change.KindLWW:
 		if rec, err := crdt.ParseLWW(stringOf(state)); err == nil {
-			r.scheduleLWW(m, e.Hash(), rec, e.Arrival())
+			r.scheduleLWW(m, hash, rec, arrival)
 		}
 	case change.KindOR:
 		set := crdt.ORState(stringOf(state))
 		for rec := range set.Records() {
-			r.shared.ends.add(m.end(rec.TS.Millis, rec.TTL, e.Arrival()), at)
+			r.shared.ends.add(m.end(rec.TS.Millis, rec.TTL, arrival), at)
 		}
 		for tag, removed := range set.Tombstones() {
-			r.scheduleDeath(m, e.Hash(), tag, removed)
+			r.scheduleDeath(m, hash, tag, removed)
 		}
 	case change.KindHorizon:
 		if to, err := parseHorizon(stringOf(state)); err == nil {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
@@ -27,18 +28,30 @@ func (r *Replica) InstallRow(row backing.Row) error {
 		return fmt.Errorf("map %q, key %q is a record of a %s: %w", row.Map, row.Key.Key, kind, err)
 	}
 	t := r.open(m)
+	r.seq = max(r.seq, row.Seq)
+	r.installed(m, row.Hash, row.Arrival, row.State)
+	if m.evictable() && !r.shared.roomAtStart() {
+		r.leave(m, t, row.Hash, entrySum(m.Kind, row.Key.Key, stringOf(row.State)))
+		return nil
+	}
 	e := t.Put(row.Hash, row.Key.Key, row.State)
 	e.SetPlace(row.Seq, row.Arrival)
-	r.seq = max(r.seq, row.Seq)
 	r.sum(m, t, e, row.State, true)
-	r.installed(m, e, row.State)
 	return nil
+}
+
+// leave notes a key that is in the store and stays there.
+func (r *Replica) leave(m *Map, t *record.Table, hash, sum uint32) {
+	t.AddAway(hash)
+	m.tree.Update(hash, 0, sum, 1)
+	r.awaySums(m).Update(hash, sum, 0, -1)
 }
 
 // Advance sets the position that the store's checkpoint reaches.
 func (r *Replica) Advance(epoch uint32, seq uint64) {
 	r.Epoch = max(r.Epoch, epoch)
 	r.seq = max(r.seq, seq)
+	r.kept = max(r.kept, seq)
 }
 
 // InstallRecord takes a change from the log. A change that the key's state
@@ -64,6 +77,9 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 		r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, rec.TS, c.Pos.Seq)
 	}
 	t := r.open(m)
+	if err := r.fetch(m, t, c.KeyHash, c.Key); err != nil {
+		return err
+	}
 	e, known := t.Get(c.KeyHash, c.Key)
 	old := ""
 	if known {
@@ -84,7 +100,7 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 	e.SetPlace(c.Pos.Seq, PackArrival(c.Arrival))
 	r.markDirty(m, e)
 	r.sum(m, t, e, next, !known)
-	r.installed(m, e, next)
+	r.installed(m, e.Hash(), e.Arrival(), next)
 	return nil
 }
 
@@ -117,6 +133,13 @@ func (r *Replica) sum(m *Map, t *record.Table, e record.Entry, state []byte, isN
 
 // Drop forgets everything the replica holds, and takes it out of the trees.
 func (r *Replica) Drop() {
+	for m, t := range r.away {
+		t.AddTo(&m.tree)
+	}
+	clear(r.away)
+	s := r.shared
+	s.tables = slices.DeleteFunc(s.tables, func(h held) bool { return h.r == r })
+	s.turn = [2]held{}
 	for m, t := range r.tables {
 		if m.hashed() {
 			m.settle()
@@ -128,7 +151,8 @@ func (r *Replica) Drop() {
 		t.Clear()
 	}
 	clear(r.tables)
-	r.dirty, r.dirtyKeys = nil, nil
+	r.dirty, r.dirtyKeys, r.leaving = nil, nil, nil
+	r.kept = 0
 	r.seq, r.horizon = 0, 0
 	r.loads++
 }

@@ -45,6 +45,10 @@ type Op struct {
 
 	Counter crdt.CounterState // Merge
 
+	// Asked says that the store was asked for the key and that what it had was
+	// restored; the lane sets it.
+	Asked bool
+
 	Check   policy.Check // nil allows
 	Author  *change.Author
 	Request string
@@ -64,6 +68,10 @@ const (
 
 	// Refused: see Result.Err.
 	Refused
+
+	// Asks: nothing was done, because the key's state has to be restored from the
+	// store first.
+	Asks
 )
 
 // Result is the outcome of one operation.

@@ -102,7 +102,7 @@ func (r *Replica) reclaimKey(w *sweep, m *Map, t *record.Table, op *Op) {
 	e, state, _ = r.stored(t, op) // the views have ended
 	c := r.record(w.now, m, op, state, "")
 	r.seq++
-	r.leave(m, t, e, nil, r.seq)
+	r.forget(m, t, e, nil, r.seq)
 	w.fx.Log = append(w.fx.Log, c)
 	r.shared.keeping.reclaimed.Add(1)
 }
@@ -134,14 +134,14 @@ func (r *Replica) reclaimTags(w *sweep, m *Map, t *record.Table, op *Op) {
 	e, _ = t.Get(op.Hash, op.Key)
 	c := r.record(w.now, m, op, string(gone), "")
 	r.seq++
-	r.leave(m, t, e, next, r.seq)
+	r.forget(m, t, e, next, r.seq)
 	w.fx.Log = append(w.fx.Log, c)
 	r.shared.keeping.reclaimed.Add(uint64(n))
 }
 
-// leave is what forgetting does to the tables: the arrival of the key stays,
+// forget is what forgetting does to the tables: the arrival of the key stays,
 // since nobody has written it.
-func (r *Replica) leave(m *Map, t *record.Table, e record.Entry, left []byte, seq uint64) {
+func (r *Replica) forget(m *Map, t *record.Table, e record.Entry, left []byte, seq uint64) {
 	if len(left) > 0 {
 		arrival := e.Arrival()
 		e = t.Update(e, left)
@@ -151,7 +151,11 @@ func (r *Replica) leave(m *Map, t *record.Table, e record.Entry, left []byte, se
 	}
 	k := dirtyKey{m, e.Hash(), e.Key()}
 	m.tree.Update(k.hash, e.Sum(), 0, -1)
-	t.Delete(k.hash, k.key)
+	if r.shared.memory.Budget == 0 {
+		t.Delete(k.hash, k.key)
+	} else {
+		t.Remove(e) // and is not asked for in a store that has it still
+	}
 	r.markKey(k)
 }
 
@@ -163,6 +167,9 @@ func (r *Replica) installForget(c *change.Record) error {
 	}
 	r.seq = max(r.seq, c.Pos.Seq)
 	t := r.open(m)
+	if err := r.fetch(m, t, c.KeyHash, c.Key); err != nil {
+		return err
+	}
 	e, known := t.Get(c.KeyHash, c.Key)
 	if !known || e.Seq() >= c.Pos.Seq {
 		return nil
@@ -177,7 +184,7 @@ func (r *Replica) installForget(c *change.Record) error {
 			return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
 		}
 	}
-	r.leave(m, t, e, left, c.Pos.Seq)
+	r.forget(m, t, e, left, c.Pos.Seq)
 	return nil
 }
 

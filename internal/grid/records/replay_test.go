@@ -300,7 +300,7 @@ func TestDamagedStatesAreRefused(t *testing.T) {
 		"an LWW record as counter": {Key: key, Kind: uint8(change.KindCounter), State: good},
 		"a re-stamp memory":        {Key: key, Kind: uint8(change.KindRestamp), State: []byte("short")},
 	} {
-		r := NewReplica(0, NewShared(&Kinds{}, NewKeeping(Lifetimes{})))
+		r := NewReplica(0, NewShared(&Kinds{}, NewKeeping(Lifetimes{}), Memory{}))
 		if err := r.InstallRow(row); !errors.Is(err, crdt.ErrCorrupt) {
 			t.Errorf("%s as a row: %v", name, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/core/merkle"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
@@ -30,6 +31,12 @@ type Replica struct {
 	// horizon is the time before which tombstones may be gone; see reclaim.go.
 	horizon int64
 
+	// kept is the last position that the store has durably, and away the sums of
+	// the keys that are only there, negated, by map.
+	kept    uint64
+	away    map[*Map]*merkle.Tree
+	leaving []dirtyKey // removed here, and on the way to be in the store
+
 	// dirtyKeys are the keys of those in dirty that are named by their key.
 	dirtyKeys []dirtyKey
 
@@ -40,7 +47,7 @@ type Replica struct {
 
 // NewReplica makes the empty replica of a partition.
 func NewReplica(id partition.ID, shared *Shared) *Replica {
-	return &Replica{ID: id, Epoch: 1, shared: shared, tables: map[*Map]*record.Table{}}
+	return &Replica{ID: id, Epoch: 1, shared: shared, tables: map[*Map]*record.Table{}, away: map[*Map]*merkle.Tree{}}
 }
 
 // Seq is the position of the last change.
@@ -60,6 +67,9 @@ func (r *Replica) Step(now Time, op *Op, fx *Effects) Result {
 		return Result{Status: Refused, Err: err}
 	}
 	t := r.open(m)
+	if !t.Full() && r.mustAsk(t, op) {
+		return Result{Status: Asks}
+	}
 	switch op.Verb {
 	case change.Put, change.Remove:
 		return r.write(now, m, t, op, fx)
@@ -79,6 +89,19 @@ func (r *Replica) open(m *Map) *record.Table {
 	if t == nil {
 		t = r.shared.pool.NewTable(wordOf(m.Kind))
 		r.tables[m] = t
+		if m.evictable() {
+			r.shared.tables = append(r.shared.tables, held{r, m, t})
+		}
+	}
+	return t
+}
+
+// awaySums are the negated sums of the keys of a map that are only in the store.
+func (r *Replica) awaySums(m *Map) *merkle.Tree {
+	t := r.away[m]
+	if t == nil {
+		t = &merkle.Tree{}
+		r.away[m] = t
 	}
 	return t
 }
@@ -143,7 +166,7 @@ func (r *Replica) write(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 	r.scheduleLWW(m, op.Hash, rec, e.Arrival())
 	fx.Log = append(fx.Log, c)
 	if mistake.LoseDeletion && op.Verb == change.Remove {
-		r.leave(m, t, e, nil, r.seq)
+		r.forget(m, t, e, nil, r.seq)
 	}
 	return Result{Status: Applied, Restamped: !original.IsZero(), Stamp: ts, Stored: c.After}
 }

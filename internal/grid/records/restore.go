@@ -13,9 +13,10 @@ import (
 // was left to it.
 var ErrLost = errors.New("records: the store lacks a record that was left to it")
 
-// Stored notes that every change up to seq is durable in the store.
-func (r *Replica) Stored(seq uint64) {
-	r.stored = max(r.stored, seq)
+// Keep notes that every change up to seq is durable in the store, and so is
+// every removal that was collected.
+func (r *Replica) Keep(seq uint64) {
+	r.kept = max(r.kept, seq)
 	keep := r.leaving[:0]
 	for _, k := range r.leaving {
 		if t := r.tables[k.m]; t.Pinned() {
@@ -30,11 +31,28 @@ func (r *Replica) Stored(seq uint64) {
 	}
 }
 
+// Unkept reports whether there are changes that the store does not have yet.
+func (r *Replica) Unkept() bool { return r.seq > r.kept || len(r.dirty) > 0 }
+
 // Asks reports whether the store has to be asked before anything can be said
 // about a key. asked says that it was, and that what it had was restored.
 func (r *Replica) Asks(m *Map, hash uint32, key string, asked bool) bool {
 	t := r.tables[m]
 	return t != nil && !t.Full() && asks(t, hash, key, asked)
+}
+
+// mustAsk is asks for an operation; it counts those on keys that are new for
+// sure.
+func (r *Replica) mustAsk(t *record.Table, op *Op) bool {
+	switch t.Find(op.Hash, op.Key) {
+	case record.Hollow:
+		return true
+	case record.Unknown:
+		return !op.Asked
+	case record.Absent:
+		r.shared.Stats.Avoided.Add(1)
+	}
+	return false
 }
 
 func asks(t *record.Table, hash uint32, key string, asked bool) bool {
@@ -74,8 +92,24 @@ func (r *Replica) Restore(m *Map, hash uint32, key string, row *backing.Row, sec
 		if m.hashed() {
 			e.SetSum(entrySum(m.Kind, key, stringOf(row.State)))
 		}
+		r.awaySums(m).Update(hash, 0, e.Sum(), 1)
 	}
 	return nil
+}
+
+// fetch restores a key during a replay, which waits for the store.
+func (r *Replica) fetch(m *Map, t *record.Table, hash uint32, key string) error {
+	if t.Full() || !asks(t, hash, key, false) {
+		return nil
+	}
+	row, found, err := r.shared.Load(backing.Key{Map: m.Name, Partition: r.ID, Hash: hash, Key: key})
+	if err != nil {
+		return fmt.Errorf("load map %q, key %q: %w", m.Name, key, err)
+	}
+	if !found {
+		return r.Restore(m, hash, key, nil, 0)
+	}
+	return r.Restore(m, hash, key, &row, 0)
 }
 
 // fill gives a hollow entry its state back.
@@ -116,6 +150,9 @@ func (r *Replica) Overlay(m *Map, from, to record.Cursor, rows []backing.Row, fn
 	t := r.tables[m]
 	if t == nil {
 		return nil
+	}
+	for len(rows) > 0 && from.Covers(rows[0].Hash, rows[0].Key.Key) {
+		rows = rows[1:]
 	}
 	o := overlay{t: t, rows: rows, fn: fn}
 	t.Ascend(from, to.Hash, func(e record.Entry) bool {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/merkle"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
@@ -94,6 +95,23 @@ type Shared struct {
 	list  []*Map // by number
 	pool  *record.Pool
 
+	// Load reads a row of the store and waits for it. Replay needs it when a budget
+	// is set.
+	Load func(backing.Key) (backing.Row, bool, error)
+
+	// Recall has the keys of one hash restored at some time, and Recalled called.
+	Recall    func(r *Replica, m *Map, hash uint32)
+	recalled  int // how many are under way
+	due       []due
+	confirmed int64 // as the last sweep was told
+
+	// Stats says what became of the lane's memory.
+	Stats MemoryStats
+
+	memory Memory
+	tables []held  // those whose records may be left to the store
+	turn   [2]held // those that the next ones are taken from
+
 	keeping *Keeping
 	ends    agenda // of records
 	deaths  deaths // of tombstones
@@ -101,8 +119,8 @@ type Shared struct {
 }
 
 // NewShared makes the shared state of one lane.
-func NewShared(kinds *Kinds, keeping *Keeping) *Shared {
-	return &Shared{Kinds: kinds, maps: map[string]*Map{}, pool: record.NewPool(), keeping: keeping}
+func NewShared(kinds *Kinds, keeping *Keeping, memory Memory) *Shared {
+	return &Shared{Kinds: kinds, maps: map[string]*Map{}, pool: record.NewPool(), keeping: keeping, memory: memory}
 }
 
 // Map is one map as one lane sees it.

@@ -71,7 +71,7 @@ func (n *node) collect() {
 const replicaCount = 3
 
 func newNode() *node {
-	n := &node{sys: began, clock: hlc.NewClock("server"), shared: NewShared(&Kinds{}, NewKeeping(lives))}
+	n := &node{sys: began, clock: hlc.NewClock("server"), shared: NewShared(&Kinds{}, NewKeeping(lives), Memory{})}
 	for id := range replicaCount {
 		n.replicas = append(n.replicas, NewReplica(partition.ID(id), n.shared))
 	}

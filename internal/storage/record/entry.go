@@ -94,6 +94,9 @@ func (e Entry) AppendState(dst []byte) []byte {
 	return append(dst, s[at+n:]...)
 }
 
+// StateLen is about the length of the state: its word is not counted.
+func (e Entry) StateLen() int { return len(e.packed()) }
+
 // Copy returns key and state in one piece of memory of their own.
 func (e Entry) Copy() (key, state string) {
 	k := e.keyBytes()

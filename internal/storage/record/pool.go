@@ -17,8 +17,9 @@ const maxFree = 32
 // NewPool makes an empty pool.
 func NewPool() *Pool { return &Pool{} }
 
-// Bytes is the memory that the pool takes, in bytes: blocks with what is unused
-// in them, those that wait for use, directories, and words.
+// Bytes is the memory that the tables of the pool take, in bytes: blocks with
+// what is unused in them, directories, filters and words. Blocks that wait for
+// use, at most a megabyte of them, do not count.
 func (p *Pool) Bytes() int { return p.bytes + p.words.bytes }
 
 // NewTable makes an empty table. Its states hold, at the offset word, a text
@@ -29,21 +30,20 @@ func (p *Pool) NewTable(word int) *Table { return &Table{pool: p, word: word} }
 // newPage makes an empty page with a block of a class.
 func (p *Pool) newPage(class int) page {
 	size := classes[class]
+	p.bytes += size
 	if free := p.free[class]; len(free) > 0 {
 		buf := free[len(free)-1]
 		p.free[class] = free[:len(free)-1]
 		return page{buf: buf, low: uint16(size)}
 	}
-	p.bytes += size
 	return page{buf: make([]byte, size), low: uint16(size)}
 }
 
 // release takes the block of a page back.
 func (p *Pool) release(pg *page) {
+	p.bytes -= len(pg.buf)
 	if class := classOf(len(pg.buf)); len(p.free[class]) < maxFree {
 		p.free[class] = append(p.free[class], pg.buf)
-	} else {
-		p.bytes -= len(pg.buf)
 	}
 	pg.buf = nil
 }

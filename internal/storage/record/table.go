@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 )
@@ -271,12 +272,16 @@ func (t *Table) Clear() {
 
 // Cursor is a place in the order of a table: before the first entry that is not
 // less than (Hash, Key). The zero Cursor is the beginning. With After set the
-// place is behind that key.
+// place is behind that key, and with Last behind all keys of that hash.
 type Cursor struct {
 	Hash  uint32
 	Key   string
 	After bool
+	Last  bool
 }
+
+// End is the place behind all entries.
+var End = Cursor{Hash: math.MaxUint32, Last: true}
 
 // Covers reports whether a scan that has come as far as c has passed the place
 // of the key, and so has seen it if it was there.
@@ -284,7 +289,7 @@ func (c Cursor) Covers(hash uint32, key string) bool {
 	if hash != c.Hash {
 		return hash < c.Hash
 	}
-	return key < c.Key || (c.After && key == c.Key)
+	return key < c.Key || (c.After && key == c.Key) || c.Last
 }
 
 // Ascend calls fn for the entries from the cursor on, in order, until fn
