@@ -128,7 +128,8 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 	e.opt.Lane.Pressure = e.pressed
 	for i := range e.shared {
 		f := newFetcher(ctx, store, wall, &e.loads)
-		f.lane = lane.New(e.clock, lg, &l, f, fd, e.shared[i], own[i], e.opt.Lane)
+		e.opt.Lane.Fetcher = f
+		f.lane = lane.New(e.clock, lg, &l, fd, e.shared[i], own[i], e.opt.Lane)
 		e.lanes, e.fetchers = append(e.lanes, f.lane), append(e.fetchers, f)
 	}
 	e.replicas = all[:]

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -207,12 +206,7 @@ func (l *leafRead) Step(v *lane.View) {
 }
 
 // endOf is the place behind all keys with a hash.
-func endOf(hash uint32) record.Cursor {
-	if hash == math.MaxUint32 {
-		return record.End
-	}
-	return record.Cursor{Hash: hash + 1}
-}
+func endOf(h uint32) record.Cursor { return record.Cursor{Hash: h, Last: true} }
 
 // Release implements lane.Task.
 func (l *leafRead) Release(err error) {

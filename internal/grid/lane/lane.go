@@ -64,6 +64,9 @@ type Options struct {
 	// no others begin. Default 4096.
 	Parked int
 
+	// Fetcher reads the store. A lane whose records have a budget needs it.
+	Fetcher Fetcher
+
 	// Pressure is called on the lane when the records take more than their budget
 	// and none of them can go before a checkpoint.
 	Pressure func()
@@ -77,7 +80,6 @@ type Lane struct {
 	loader Loader
 	feed   *feed.Feed
 
-	fetcher  Fetcher
 	arrivals *actor.Mailbox[*Want]
 	park     parking
 	pressed  bool // Pressure was called and no checkpoint was made since
@@ -122,7 +124,7 @@ type sight struct{ task, seen int }
 
 // New makes a lane that owns the given replicas, which hold their durable
 // state.
-func New(clk *Clock, lg Log, ld Loader, ft Fetcher, fd *feed.Feed, shared *records.Shared, own []*records.Replica, opt Options) *Lane {
+func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, own []*records.Replica, opt Options) *Lane {
 	if opt.Parked == 0 {
 		opt.Parked = 4096
 	}
@@ -133,7 +135,7 @@ func New(clk *Clock, lg Log, ld Loader, ft Fetcher, fd *feed.Feed, shared *recor
 		opt.Mailbox = 1 << 20
 	}
 	l := &Lane{
-		opt: opt, clock: clk, log: lg, loader: ld, fetcher: ft, feed: fd, shared: shared, park: newParking(),
+		opt: opt, clock: clk, log: lg, loader: ld, feed: fd, shared: shared, park: newParking(),
 		bell: actor.NewBell(), gen: lg.Generation(), last: lg.Durable(), broken: map[partition.ID]bool{},
 	}
 	l.mailbox = actor.NewMailbox[Task](opt.Mailbox, l.bell)

@@ -94,7 +94,7 @@ func (l *Lane) arrive() (worked bool) {
 
 func (l *Lane) fetch(w *Want, arrive func()) {
 	w.era, w.arrive = l.park.era, arrive
-	l.fetcher.Fetch(w)
+	l.opt.Fetcher.Fetch(w)
 }
 
 // stepTask steps a task, which may have been parked, and reports whether it is
@@ -334,5 +334,5 @@ func (l *Lane) recall(r *records.Replica, m *records.Map, hash uint32) {
 		t.Unpin()
 		r.Recalled(m, hash, loads, w.Rows, w.Err, uint32(l.clock.Sys()/1000))
 	}
-	l.fetcher.Fetch(w)
+	l.opt.Fetcher.Fetch(w)
 }

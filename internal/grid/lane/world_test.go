@@ -151,7 +151,7 @@ func newWorld(t *testing.T, opt lane.Options) *world {
 	for id := range partition.Count {
 		own = append(own, records.NewReplica(partition.ID(id), shared))
 	}
-	w.lane = lane.New(lane.NewClock("server", w.clock), w.log, w.log, nil, fd, shared, own, opt)
+	w.lane = lane.New(lane.NewClock("server", w.clock), w.log, w.log, fd, shared, own, opt)
 	return w
 }
 

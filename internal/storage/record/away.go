@@ -9,9 +9,10 @@ package record
 // Full reports whether everything is here: no entry is hollow and no key away.
 func (t *Table) Full() bool { return t.away == 0 && t.hollow == 0 }
 
-// Away is the number of keys that are only in the store, and Hollow that of
-// entries whose states are.
-func (t *Table) Away() int   { return t.away }
+// Away is the number of keys that are only in the store.
+func (t *Table) Away() int { return t.away }
+
+// Hollow is the number of entries whose states are only in the store.
 func (t *Table) Hollow() int { return t.hollow }
 
 // MayBeAway reports whether a key with this hash may be away. It is sure when it
@@ -105,8 +106,12 @@ func (t *Table) Forget(hash uint32, key string) {
 }
 
 // Pin keeps the table's entries from being evicted until Unpin; pins count.
-func (t *Table) Pin()         { t.pins++ }
-func (t *Table) Unpin()       { t.pins-- }
+func (t *Table) Pin() { t.pins++ }
+
+// Unpin takes a Pin back.
+func (t *Table) Unpin() { t.pins-- }
+
+// Pinned reports whether the table is pinned.
 func (t *Table) Pinned() bool { return t.pins > 0 }
 
 // Sample is an entry picked by chance, and false if what it hit upon is none.

@@ -1,5 +1,7 @@
 package record
 
+import "slices"
+
 // filter says which hashes may belong to keys that are only in the store. It
 // never denies one that was added. It is a row of Bloom filters, each twice as
 // large as the one before, so that it grows without being asked how far; at
@@ -40,8 +42,8 @@ func (f *filter) add(hash uint32) {
 
 // has reports whether a hash may have been added.
 func (f *filter) has(hash uint32) bool {
-	for i := len(f.parts) - 1; i >= 0; i-- {
-		if w, mask := f.parts[i].place(hash); f.parts[i][w]&mask == mask {
+	for _, p := range slices.Backward(f.parts) {
+		if w, mask := p.place(hash); p[w]&mask == mask {
 			return true
 		}
 	}
@@ -54,7 +56,7 @@ func (p part) place(hash uint32) (word int, mask uint64) {
 	x := uint64(hash) * 0x9e3779b97f4a7c15
 	x ^= x >> 32
 	x *= 0xd6e8feb86659fd93
-	for i := 0; i < 5; i++ {
+	for i := range 5 {
 		mask |= 1 << (x >> (6 * i) & 63)
 	}
 	return int((x >> 32) & uint64(len(p)-1)), mask
