@@ -62,5 +62,29 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 	gauge("topgun_horizon_seconds", "Time since the Unix epoch before which deletions may be forgotten; 0 while none is.", func() float64 {
 		return float64(keeping.Horizon()) / 1000
 	})
+	registerMemory(reg, n.Engine)
 	gauge("topgun_store_disk_bytes", "Disk space taken by the store.", func() float64 { return float64(store.Stats().DiskBytes) })
+}
+
+// registerMemory exports what records take and what became of those that do not
+// fit.
+func registerMemory(reg prometheus.Registerer, e *engine.Engine) {
+	gauge := func(name, help string, of func(engine.Memory) float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return of(e.Memory()) }))
+	}
+	counter := func(name, help string, of func(engine.Memory) float64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return of(e.Memory()) }))
+	}
+	gauge("topgun_records_bytes", "Memory that records take.", func(m engine.Memory) float64 { return float64(m.Bytes) })
+	gauge("topgun_records_budget_bytes", "Memory that records may take, 0 for no limit.", func(m engine.Memory) float64 { return float64(m.Budget) })
+	gauge("topgun_records_in_memory", "Records in memory, those without their state included.", func(m engine.Memory) float64 { return float64(m.Records) })
+	gauge("topgun_records_without_state", "Records whose key is in memory and whose state is in the store only.", func(m engine.Memory) float64 { return float64(m.Hollow) })
+	gauge("topgun_records_in_store_only", "Records that are in the store only.", func(m engine.Memory) float64 { return float64(m.Away) })
+	counter("topgun_record_states_evicted_total", "States left to the store while their keys stayed.", func(m engine.Memory) float64 { return float64(m.Emptied) })
+	counter("topgun_records_evicted_total", "Records left to the store.", func(m engine.Memory) float64 { return float64(m.Evicted) })
+	counter("topgun_record_loads_avoided_total", "Operations on new keys that did not have to ask the store.", func(m engine.Memory) float64 { return float64(m.Avoided) })
+	counter("topgun_store_reads_total", "Reads of the store for operations and scans.", func(m engine.Memory) float64 { return float64(m.Loads) })
+	counter("topgun_store_read_rows_total", "Rows that they brought.", func(m engine.Memory) float64 { return float64(m.Rows) })
+	counter("topgun_store_read_failures_total", "Reads of the store that failed.", func(m engine.Memory) float64 { return float64(m.LoadFailures) })
+	counter("topgun_store_read_seconds_total", "Time that reads of the store took.", func(m engine.Memory) float64 { return m.LoadTime.Seconds() })
 }

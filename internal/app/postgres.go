@@ -24,6 +24,7 @@ import (
 // the two the other has to follow, docs/operations/postgresql.md says; the rule
 // is in relate.
 type opener struct {
+	cache  int64 // of the store on this machine
 	cfg    config.Storage
 	clock  clock.Clock
 	random clock.Random
@@ -156,7 +157,7 @@ func cacheDir(instance string) (string, error) {
 // openNear opens store and log, and names the directory if it has no name.
 func (o *opener) openNear(dir string) error {
 	var err error
-	if o.local, err = openLocal(o.cfg, o.fs, dir, o.clock, o.logger, o.syncs); err != nil {
+	if o.local, err = openLocal(o.cfg, o.fs, dir, o.cache, o.clock, o.logger, o.syncs); err != nil {
 		return err
 	}
 	o.owner, err = readSmall(o.fs, ownerFile(dir))

@@ -54,7 +54,13 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	if err := refuseHalfRestored(disk, cfg.Storage); err != nil {
 		return err
 	}
-	st, err := openStorage(ctx, cfg.Storage, disk, clk, logger, syncs.observe)
+	plan := planMemory(cfg, availableMemory("/"))
+	var collecting sync.WaitGroup
+	collect, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))
+	defer collecting.Wait()
+	defer stopCollecting()
+	collecting.Go(func() { (&collector{clk, plan.budget}).run(collect) })
+	st, err := openStorage(ctx, cfg.Storage, disk, plan.cache, clk, logger, syncs.observe)
 	if err != nil {
 		return fmt.Errorf("open the storage: %w", err)
 	}
@@ -77,7 +83,7 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	// answered.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	opt := nodeOptions(cfg, id, ls.Port)
+	opt := nodeOptions(cfg, plan, id, ls.Port)
 	opt.Engine.Gate = st.gate
 	node, err := NewNode(work, world, opt)
 	if err != nil {
@@ -91,16 +97,19 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	return errors.Join(err, st.close())
 }
 
-func nodeOptions(cfg config.Config, id string, port int) NodeOptions {
+func nodeOptions(cfg config.Config, plan memoryPlan, id string, port int) NodeOptions {
 	host := cfg.Listen.Host
 	if host == "" {
 		host = "localhost"
 	}
 	return NodeOptions{
-		ID:         id,
-		Endpoint:   "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws",
-		Engine:     engine.Options{MaxLogBytes: cfg.Storage.ChangeLogBytes, Lifetimes: lifetimes(cfg.Lifetimes)},
-		Checkpoint: engine.CheckpointOptions{Every: cfg.Storage.CheckpointInterval, LogBytes: cfg.Storage.ChangeLogBytes / 4},
+		ID:       id,
+		Endpoint: "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws",
+		Engine: engine.Options{
+			MaxLogBytes: cfg.Storage.ChangeLogBytes, Lifetimes: lifetimes(cfg.Lifetimes),
+			MemoryBytes: plan.records, Eviction: policy(cfg.Memory.Eviction),
+		},
+		Checkpoint: engine.CheckpointOptions{Every: cfg.Storage.CheckpointInterval, LogBytes: plan.log},
 		Maps:       maps.Options{ReportUnreachable: cfg.UnreachableConcern == config.ReportConcern},
 		Limits:     service.Limits{KeyBytes: cfg.Limits.KeyBytes, ValueBytes: cfg.Limits.ValueBytes},
 		Session: session.Options{

@@ -40,8 +40,9 @@ type storage struct {
 	gate   *engine.Gate
 }
 
-// openStorage opens what the configuration asks for.
-func openStorage(ctx context.Context, cfg config.Storage, disk vfs.FS, clk clock.Clock, logger *slog.Logger, syncs onSync) (*storage, error) {
+// openStorage opens what the configuration asks for; the store may cache so many
+// bytes.
+func openStorage(ctx context.Context, cfg config.Storage, disk vfs.FS, cache int64, clk clock.Clock, logger *slog.Logger, syncs onSync) (*storage, error) {
 	switch cfg.Backend {
 	case config.Null:
 		st := &null.Store{}
@@ -51,10 +52,10 @@ func openStorage(ctx context.Context, cfg config.Storage, disk vfs.FS, clk clock
 			close: st.Close,
 		}, nil
 	case config.Postgres:
-		o := &opener{cfg: cfg, clock: clk, logger: logger, syncs: syncs, random: systemRandom{}, fs: disk}
+		o := &opener{cfg: cfg, cache: cache, clock: clk, logger: logger, syncs: syncs, random: systemRandom{}, fs: disk}
 		return o.open(ctx)
 	default:
-		l, err := openLocal(cfg, disk, cfg.DataDir, clk, logger, syncs)
+		l, err := openLocal(cfg, disk, cfg.DataDir, cache, clk, logger, syncs)
 		if err != nil {
 			return nil, err
 		}
@@ -73,8 +74,8 @@ type local struct {
 
 // openLocal opens store and log in a directory. The store takes the lock on the
 // directory, so it is opened first and closed last.
-func openLocal(cfg config.Storage, disk vfs.FS, dir string, clk clock.Clock, logger *slog.Logger, syncs onSync) (*local, error) {
-	st, err := embedded.Open(disk, filepath.Join(dir, "store"), logger, embedded.Options{})
+func openLocal(cfg config.Storage, disk vfs.FS, dir string, cache int64, clk clock.Clock, logger *slog.Logger, syncs onSync) (*local, error) {
+	st, err := embedded.Open(disk, filepath.Join(dir, "store"), logger, embedded.Options{CacheBytes: cache})
 	if errors.Is(err, backing.ErrLocked) {
 		return nil, fmt.Errorf("the data directory %s is in use by another process; stop it, or choose another directory: %w", dir, err)
 	}

@@ -16,6 +16,7 @@ type Config struct {
 	Listen    Listen
 	Auth      Auth
 	Storage   Storage
+	Memory    Memory
 	Lifetimes Lifetimes
 	Limits    Limits
 	Log       Log

@@ -14,6 +14,7 @@ const (
 	groupStorage = "Storage"
 
 	groupPostgres  = "PostgreSQL"
+	groupMemory    = "Memory"
 	groupLifetimes = "Lifetimes"
 	groupLimits    = "Limits"
 	groupLog       = "Logging"
@@ -35,6 +36,7 @@ func define(c *Config, file *string) []Option {
 		defineAuth(&c.Auth),
 		defineStorage(&c.Storage),
 		definePostgres(&c.Storage.Postgres),
+		defineMemory(&c.Memory),
 		defineLifetimes(&c.Lifetimes),
 		defineLimits(&c.Limits),
 		defineLog(&c.Log),

@@ -7,14 +7,11 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
-	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
-	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
@@ -114,15 +111,15 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 		e.shared[i] = records.NewShared(e.kinds, e.keeping, e.memory())
 		e.shared[i].Load = func(key backing.Key) (backing.Row, bool, error) { return store.Load(ctx, key) }
 	}
-	var all [partition.Count]*records.Replica
 	own := make([][]*records.Replica, e.opt.Lanes)
-	for id := range all {
+	for id := range partition.Count {
 		n := id % e.opt.Lanes
-		all[id] = records.NewReplica(partition.ID(id), e.shared[n])
-		own[n] = append(own[n], all[id])
+		r := records.NewReplica(partition.ID(id), e.shared[n])
+		own[n] = append(own[n], r)
+		e.replicas = append(e.replicas, r)
 	}
 	l := loader{ctx: ctx, engine: e}
-	if err := l.load(all[:], true); err != nil {
+	if err := l.start(own); err != nil {
 		return nil, err
 	}
 	e.opt.Lane.Pressure = e.pressed
@@ -132,7 +129,6 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 		f.lane = lane.New(e.clock, lg, &l, fd, e.shared[i], own[i], e.opt.Lane)
 		e.lanes, e.fetchers = append(e.lanes, f.lane), append(e.fetchers, f)
 	}
-	e.replicas = all[:]
 	e.sweeps = make([]sweep, len(e.lanes))
 	return e, nil
 }
@@ -214,83 +210,4 @@ func (e *Engine) pressed() {
 	if press := e.press.Load(); press != nil {
 		(*press)()
 	}
-}
-
-// loader brings replicas to the durable state.
-type loader struct {
-	ctx    context.Context
-	engine *Engine
-}
-
-// Load implements lane.Loader.
-func (l *loader) Load(rs []*records.Replica) error {
-	var all [partition.Count]*records.Replica
-	for _, r := range rs {
-		all[r.ID] = r
-	}
-	return l.load(all[:], false)
-}
-
-// load fills the given replicas, indexed by partition; nil entries are left
-// alone. whole says that there are no others, so that the store may be read from
-// end to end.
-func (l *loader) load(all []*records.Replica, whole bool) error {
-	e := l.engine
-	mark, err := e.store.Mark(l.ctx)
-	if err != nil {
-		return fmt.Errorf("read the mark of the store: %w", err)
-	}
-	for id, pos := range mark.Partitions {
-		e.epoch = max(e.epoch, pos.Epoch)
-		if r := all[id]; r != nil {
-			r.Advance(pos.Epoch, pos.Seq)
-		}
-	}
-	var latest uint64
-	install := func(row backing.Row) (bool, error) {
-		latest = max(latest, row.Arrival)
-		return true, all[row.Partition].InstallRow(row)
-	}
-	if err := l.scan(all, whole, install); err != nil {
-		return fmt.Errorf("load the store: %w", err)
-	}
-	if mistake.SkipReplay {
-		return nil
-	}
-	err = e.log.Replay(log.LSN(mark.LSN), func(_ log.LSN, payload []byte) error {
-		return change.ReadBatch(payload, func(c *change.Record) error {
-			latest = max(latest, records.PackArrival(c.Arrival))
-			if r := all[c.Pos.Partition]; r != nil {
-				return r.InstallRecord(c)
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("replay the log from %d: %w", mark.LSN, err)
-	}
-	e.clock.Resume(hlc.Timestamp{Millis: int64(latest >> 16), Counter: 1<<32 - 1})
-	return nil
-}
-
-func (l *loader) scan(all []*records.Replica, whole bool, fn func(backing.Row) (bool, error)) error {
-	e := l.engine
-	if whole {
-		return e.store.Scan(l.ctx, backing.Range{}, fn)
-	}
-	maps, err := e.store.Maps(l.ctx)
-	if err != nil {
-		return err
-	}
-	for _, m := range maps {
-		for id, r := range all {
-			if r == nil {
-				continue
-			}
-			if err := e.store.Scan(l.ctx, backing.PartitionRange(m.Tenant, m.Map, partition.ID(id)), fn); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

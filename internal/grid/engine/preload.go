@@ -38,8 +38,9 @@ func preload(r *records.Replica, mapName string, fn func(key, state string)) {
 		return
 	}
 	r.Table(m).Ascend(record.Cursor{}, math.MaxUint32, func(e record.Entry) bool {
-		key, state := e.Copy()
-		fn(key, state)
+		if !e.Hollow() {
+			fn(e.Copy())
+		}
 		return true
 	})
 }

@@ -79,6 +79,14 @@ func (s *Store) Load(ctx context.Context, key backing.Key) (backing.Row, bool, e
 	return s.Store.Load(ctx, key)
 }
 
+// Maps implements backing.Store.
+func (s *Store) Maps(ctx context.Context) ([]backing.MapInfo, error) {
+	if err := s.readError(); err != nil {
+		return nil, err
+	}
+	return s.Store.Maps(ctx)
+}
+
 // HoldMark has Mark say what it says now, whatever is applied: what can be read
 // then is not durable yet.
 func (s *Store) HoldMark(ctx context.Context) error {

@@ -84,6 +84,7 @@ type Lane struct {
 	park     parking
 	pressed  bool // Pressure was called and no checkpoint was made since
 	tries    int
+	counted  int64 // the second in which the records were counted
 
 	shared *records.Shared
 
@@ -144,6 +145,7 @@ func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, o
 		l.replicas[r.ID] = r
 	}
 	shared.Recall = l.recall
+	shared.Count()
 	return l
 }
 
@@ -356,6 +358,10 @@ func (l *Lane) stepOne(v *View, g *group, t Task, p *parked, writable bool) (don
 func (l *Lane) trim() (more bool) {
 	s := l.shared
 	s.Stats.Bytes.Store(int64(s.Bytes()))
+	if sec := l.clock.Sys() / 1000; sec != l.counted {
+		l.counted = sec
+		s.Count()
+	}
 	if !s.Over() {
 		return false
 	}

@@ -55,9 +55,10 @@ func (r *Replica) Collect(rows []backing.Write, n int) []backing.Write {
 		if d.number == byKey {
 			k := r.dirtyKeys[0]
 			r.dirtyKeys = r.dirtyKeys[1:]
-			if e, ok := r.open(k.m).Get(k.hash, k.key); ok {
+			t := r.open(k.m)
+			if e, ok := t.Get(k.hash, k.key); ok {
 				rows = r.collect(rows, k.m, e)
-			} else {
+			} else if t.Find(k.hash, k.key) == record.Absent {
 				w := backing.Write{Row: r.row(k.m, k.hash, k.key), Delete: true}
 				w.Seq = r.seq // tells it from states that were collected before
 				rows = append(rows, w)
@@ -107,7 +108,10 @@ func (r *Replica) Redirty(w *backing.Write) {
 	}
 	if t := r.tables[m]; t != nil {
 		if e, ok := t.Get(w.Hash, w.Key.Key); ok {
-			r.markDirty(m, e)
+			// What was loaded again since may have been left to the store.
+			if !e.Hollow() {
+				r.markDirty(m, e)
+			}
 			return
 		}
 	}
