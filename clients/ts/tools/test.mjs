@@ -33,4 +33,4 @@ await build({
   sourcemap: 'inline',
 });
 const files = tests.map((file) => `${out}/${relative(`${root}/packages`, file).replace(/\.ts$/, '.mjs')}`);
-run(process.execPath, '--enable-source-maps', '--test', '--test-reporter=spec', ...options, ...files);
+run(process.execPath, '--enable-source-maps', '--experimental-websocket', '--test', '--test-reporter=spec', ...options, ...files);

@@ -173,7 +173,7 @@ export class CoreClient {
     tabs.close();
     disk.close();
     env.storage.close();
-    const error = new TopGunError('CLOSED', 'the client was closed before the server had answered: what is stored is sent next time');
+    const error = new TopGunError('CLOSED', 'the client was closed: what is stored is sent next time');
     for (const op of log.ops) op.write?.abandon(error);
   }
 
@@ -193,7 +193,7 @@ export class CoreClient {
     try {
       await env.storage.open();
     } catch (err) {
-      this.#report(new TopGunError('STORAGE', `the storage cannot be opened: ${messageOf(err)}`));
+      this.#report(new TopGunError('STORAGE', `cannot open the storage: ${messageOf(err)}`));
       this.#durable = false;
       (env as { storage: Storage }).storage = new MemoryStorage();
     }
@@ -210,7 +210,7 @@ export class CoreClient {
       link.start(String(meta.get('device') ?? ''));
       opened();
     } catch (err) {
-      this.#report(new TopGunError('STORAGE', `what is stored cannot be read: ${messageOf(err)}`));
+      this.#report(new TopGunError('STORAGE', `cannot read the storage: ${messageOf(err)}`));
     }
     this.#changed();
   }

@@ -114,7 +114,7 @@ export class Delivery {
   /** Gives an operation up that the log has forgotten. */
   #refuse(op: Op, reason: Reason): void {
     const what = op.describe();
-    const error = new TopGunError('REFUSED', `${what.type} of ${JSON.stringify(op.key)} in ${JSON.stringify(op.map)} was refused: ${reason.text}`, reason, what);
+    const error = new TopGunError('REFUSED', `${what.type} of "${op.key}" in "${op.map}" was refused: ${reason.text}`, reason, what);
     this.#p.events.refused(op, error);
     op.write?.settle(op, undefined, error);
   }

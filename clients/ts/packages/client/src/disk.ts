@@ -147,7 +147,7 @@ export class Disk {
     }
     for (const w of this.#waiting) w.after = Math.min(w.after, this.#put);
     this.#retry = Math.min(lastRetry, 2 * this.#retry || firstRetry);
-    this.#p.events.report(new TopGunError('STORAGE', `what is written cannot be stored: ${messageOf(err)}`));
+    this.#p.events.report(new TopGunError('STORAGE', `cannot write the storage: ${messageOf(err)}`));
     this.#release(Infinity, false);
     this.#stopRetry = this.#p.env.timer(() => {
       this.#stopRetry = undefined;

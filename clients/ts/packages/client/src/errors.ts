@@ -64,7 +64,7 @@ export class TopGunError extends Error {
 
 /** The message of anything that was thrown. */
 export function messageOf(err: unknown): string {
-  return err instanceof Error ? err.message : String(err);
+  return String((err as Error | null)?.message ?? err);
 }
 
 /** Takes a reason apart: the server puts the name before its words, `STALE_WRITE: …`. */

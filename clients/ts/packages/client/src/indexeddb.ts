@@ -34,7 +34,7 @@ export class IndexedDBStorage implements Storage {
     return new Promise((resolve, reject) => {
       const tx = this.#begin('readwrite');
       tx.oncomplete = () => resolve();
-      tx.onabort = () => reject(tx.error ?? new Error('the transaction was aborted'));
+      tx.onabort = () => reject(tx.error);
       const entries = tx.objectStore(store);
       const held: (Uint8Array | undefined)[] = [];
       let missing = reads.length;
@@ -74,6 +74,6 @@ export class IndexedDBStorage implements Storage {
 function result<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('the request failed'));
+    request.onerror = () => reject(request.error);
   });
 }

@@ -38,8 +38,10 @@ export class Link {
   readonly #options: LinkOptions;
   #state: Connection = 'offline';
   #token: TokenProvider | undefined;
-  #fixedToken = false;
   #deviceToken = '';
+  /** Whether the server wants a token, and whether it was told that there is none. */
+  #wanted = false;
+  #greeted = false;
   #socket: Socket | undefined;
   #attempts = 0;
   #retryAt: number | undefined;
@@ -82,12 +84,8 @@ export class Link {
 
   /** Takes another token, and goes on with it if one was missing. */
   setToken(token: string | TokenProvider): void {
-    this.#fixedToken = typeof token === 'string';
     this.#token = typeof token === 'string' ? () => token : token;
-    if (this.#state === 'unauthorized') {
-      if (this.#socket) void this.#introduce(this.#socket);
-      else this.#connect();
-    }
+    if (this.#state === 'unauthorized') this.#connect();
   }
 
   /** Sends a message if there is a connection. */
@@ -144,7 +142,8 @@ export class Link {
 
   #connect(): void {
     this.#drop('connecting');
-    this.#timer(() => this.giveUp(new TopGunError('CONNECTION', 'the server did not answer in time')), handshake);
+    this.#wanted = this.#greeted = false;
+    this.#timer(() => this.giveUp(new TopGunError('CONNECTION', 'the server is silent')), handshake);
     // What a former socket still has to say concerns nobody.
     const mine = <A extends unknown[]>(f: (...args: A) => void) => (...args: A): void => {
       if (this.#socket === socket) f(...args);
@@ -169,8 +168,8 @@ export class Link {
     if (this.#state === 'unauthorized') {
       this.#stopTimers();
       this.#socket = undefined;
-      // With a fixed token, or none, the server would say the same again.
-      if (this.#token && !this.#fixedToken) this.#wait();
+      // Without a token the server would say the same again.
+      if (this.#token) this.#wait();
       return;
     }
     this.giveUp(new TopGunError('CONNECTION', reason));
@@ -186,10 +185,10 @@ export class Link {
     }
     if (this.#socket !== socket || this.connected) return;
     const deviceToken = this.#deviceToken ? { deviceToken: this.#deviceToken } : {};
-    if (token) {
-      this.#become('authenticating');
-      this.#write({ type: 'AUTH', token, ...deviceToken });
-    } else if (this.#state === 'authenticating') {
+    if (token) this.#write({ type: 'AUTH', token, ...deviceToken });
+    else if (this.#wanted) this.#unauthorized();
+    else {
+      this.#greeted = true;
       this.#write({ type: 'DEVICE_HELLO', ...deviceToken });
       this.#timer(() => {
         if (this.#state === 'authenticating') this.#attach();
@@ -209,7 +208,7 @@ export class Link {
     if (!this.connected) return;
     const now = this.#p.env.now();
     if (this.#pinged > this.#heard && now - this.#pinged >= silence) {
-      this.giveUp(new TopGunError('CONNECTION', 'the server has gone silent'));
+      this.giveUp(new TopGunError('CONNECTION', 'the server is silent'));
       return;
     }
     if (this.#pinged <= this.#heard) this.#pinged = now;
@@ -241,11 +240,12 @@ export class Link {
   #handle(m: ServerMessage): void {
     switch (m.type) {
       case 'AUTH_REQUIRED':
-        // With a token AUTH is on its way already.
-        if (!this.#token) this.#unauthorized('the server wants a token');
+        this.#wanted = true;
+        // Else a token may be on its way already.
+        if (!this.#token || this.#greeted) this.#unauthorized();
         return;
       case 'AUTH_FAIL':
-        return this.#unauthorized(m.error ?? 'the server does not accept the token', m.code);
+        return this.#unauthorized(m.error, m.code);
       case 'AUTH_ACK':
       case 'DEVICE_ACK':
         if (m.deviceToken) {
@@ -262,7 +262,7 @@ export class Link {
     if (this.connected) this.#p.events.message(m);
   }
 
-  #unauthorized(text: string, number?: number): void {
+  #unauthorized(text = 'the server wants a token', number?: number): void {
     this.#stopTimers();
     this.#become('unauthorized');
     this.#p.events.report(new TopGunError('UNAUTHORIZED', text, { number, text }));

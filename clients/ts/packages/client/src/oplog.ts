@@ -139,6 +139,8 @@ export class OpLog {
       this.#last = Math.max(this.#last, id);
       if (!op) continue;
       op.id = id;
+      // It may have been stored before the page was.
+      this.#p.disk.page(op.kind, op.map, op.change());
       this.#append(op);
     }
     ready(early);

@@ -1,4 +1,4 @@
-import { isORRecord, type messages, type ServerMessage } from '@topgun/core';
+import { decode, encode, isORRecord, type messages, type ServerMessage } from '@topgun/core';
 import type { Feature, Parts } from './feature.js';
 import { ORMapHandle } from './ormap.js';
 import type { Change } from './replica.js';
@@ -15,10 +15,12 @@ const pushItems = 4000;
 export class ORMaps implements Feature {
   readonly #p: Parts;
   readonly #handles = new Map<ORReplica, ORMapHandle>();
-  /** What the server's answer to a comparison covers. */
+  /** Up to when the last root of a map covers the server's removals, in ms; 0 for not at all. */
   readonly #covering = new Map<string, number>();
-  /** What this installation has confirmed. */
-  #epoch = 0;
+  /** The same of each map when it was last found equal, also of those that are stored and not open. */
+  readonly #covered = new Map<string, number>();
+  /** What this installation has confirmed; undefined until that is known. */
+  #epoch: number | undefined;
 
   constructor(parts: Parts) {
     this.#p = parts;
@@ -38,7 +40,11 @@ export class ORMaps implements Feature {
     return handle;
   }
 
-  start(_namespace: string, meta: ReadonlyMap<unknown, unknown>): void {
+  async start(_namespace: string, meta: ReadonlyMap<unknown, unknown>): Promise<void> {
+    for (const [key, bytes] of await this.#p.env.storage.list(['e'], 100_000)) {
+      const map = key[1] as string;
+      if (!this.#covered.has(map)) this.#covered.set(map, decode(bytes) as number);
+    }
     this.#epoch = Number(meta.get('epoch') ?? 0);
   }
 
@@ -69,7 +75,7 @@ export class ORMaps implements Feature {
   }
 
   #protocol(r: ORReplica): Protocol {
-    const { link, replicas, log } = this.#p;
+    const { link, replicas, log, disk } = this.#p;
     const mapName = r.name;
     return {
       begin: () =>
@@ -78,14 +84,17 @@ export class ORMaps implements Feature {
           mapName,
           rootHash: r.tree.root(),
           bucketHashes: Object.fromEntries(r.tree.children('')),
-          lastSyncTimestamp: replicas.mark(r as AnyReplica).at,
-          claimedEpoch: this.#epoch,
+          lastSyncTimestamp: replicas.mark(r as AnyReplica),
+          claimedEpoch: this.#epoch ?? 0,
         }),
       ask: (path) => link.send({ type: 'ORMAP_MERKLE_REQ_BUCKET', payload: { mapName, path } }),
       // What waits in the log gets there anyway.
       mine: (path) => this.#push(r, below(r, path).filter((key) => !log.waits(mapName, key))),
       agreed: (at) => {
-        replicas.equal(r as AnyReplica, { at: at.millis, epoch: this.#covering.get(mapName) ?? 0 });
+        replicas.equal(r as AnyReplica, at.millis);
+        const covered = this.#covering.get(mapName) ?? 0;
+        this.#covered.set(mapName, covered);
+        disk.set(['e', mapName], encode(covered));
         this.#confirm();
       },
     };
@@ -93,12 +102,14 @@ export class ORMaps implements Feature {
 
   /** Tells the server what it need not remember for this installation's sake, when that is stored. */
   #confirm(): void {
-    const { replicas, disk, link } = this.#p;
-    const cursor = Math.min(...[...this.#handles.keys()].map((r) => replicas.mark(r as AnyReplica).epoch));
+    const { disk, link } = this.#p;
+    if (this.#epoch === undefined) return;
+    const cursor = Math.min(...this.#covered.values());
     if (cursor <= this.#epoch) return;
     disk.after((stored) => {
-      if (!stored || cursor <= this.#epoch || !link.connected) return;
+      if (!stored || cursor <= this.#epoch! || !link.connected) return;
       this.#epoch = cursor;
+      disk.set(['m', 'epoch'], encode(cursor));
       link.send({ type: 'CLIENT_APPLY_ACK', cursor });
     });
   }

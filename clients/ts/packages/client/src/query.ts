@@ -280,11 +280,10 @@ export class LiveQuery {
   }
 
   #emptyRows(): LiveRows {
-    const limit = this.#limit ?? Infinity;
     // What the server says is selected; it only has to be put in order.
     const { sort = [], fields = [] } = this.#query;
-    if (this.#theirs || !this.#plan) return new LiveRows({ ...plan({ sort, fields }), limit });
-    return new LiveRows({ ...this.#plan, limit: Math.min(limit, this.#plan.limit) });
+    if (this.#theirs || !this.#plan) return new LiveRows({ ...plan({ sort, fields }), limit: this.#limit ?? Infinity });
+    return new LiveRows({ ...this.#plan, limit: this.#limit ?? this.#plan.limit });
   }
 
   /** What there is of a key to select from. */

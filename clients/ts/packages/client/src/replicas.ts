@@ -15,23 +15,18 @@ export type AnyReplica = Replica<unknown>;
 /** How many pages are read at once; between two reads everything else gets its turn. */
 const readPages = 48;
 
-/** What of a map is shared with other clients of the storage, beside its pages. */
-export interface SyncMark {
-  /** The server's time when replica and server were last found equal, in ms; 0 for never. */
-  readonly at: number;
-  /** Of an OR map: what the server's tombstones were covered by then; 0 for nothing. */
-  readonly epoch: number;
-}
-
 /** The replicas of the maps that are open, and the one way in which they change. */
 export class Replicas {
   readonly #p: Parts;
   readonly #open = new Map<string, AnyReplica>();
-  readonly #marks = new Map<AnyReplica, SyncMark>();
+  /** The server's time since when what is known of a map has been kept up to date, in ms. */
+  readonly #marks = new Map<AnyReplica, number>();
   /** Changes of a map while its pages are read, or are still to be. */
   readonly #meanwhile = new Map<AnyReplica, Change<unknown>[]>();
   /** What was in replicas that were emptied and have not been found equal since: ids by key. */
   readonly #former = new Map<AnyReplica, Map<string, string[]>>();
+  /** Ids that were taken back; another client may not know it yet, and fall back to one. Ids never come again. */
+  readonly #gone = new Set<string>();
   #ready = false;
 
   constructor(parts: Parts) {
@@ -59,9 +54,9 @@ export class Replicas {
     const known = this.#open.get(name) as Replica<S> | undefined;
     if (known) {
       if (known.kind === kind) return known;
-      throw new TopGunError('MAP_KIND', `map ${JSON.stringify(name)} is open as one of the other kind: use another name`);
+      throw new TopGunError('MAP_KIND', `map "${name}" is open as one of the other kind: use another name`);
     }
-    if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `${JSON.stringify(name)} is no name of a map: use one without ':'`);
+    if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `"${name}" is no name of a map: use one without ':'`);
     const r = new Replica(name, kind, this.#p.flusher);
     this.#open.set(name, r as AnyReplica);
     this.#meanwhile.set(r as AnyReplica, []);
@@ -102,8 +97,6 @@ export class Replicas {
    */
   announced(map: string, key: string, record: LWWRecord<unknown>): boolean {
     const r = this.find(lww, map);
-    if (r && this.change(r, [{ key, merge: record }])) return false;
-    const mine = r?.states.get(key);
     const id = formatTimestamp(record.timestamp);
     /** What a held record was before it became the announced one; undefined if it did not. */
     const former = (held: LWWState | undefined): string | undefined => {
@@ -118,24 +111,30 @@ export class Replicas {
       this.#p.log.store(op);
       gone.add(old);
     }
-    const other = former(mine);
-    const waits = other === undefined || gone.has(other);
-    if (other !== undefined) gone.add(other);
+    const mine = r && !this.change(r, [{ key, merge: record }]) ? former(r.states.get(key)) : undefined;
+    const unknown = mine !== undefined && !gone.has(mine);
+    if (unknown) gone.add(mine);
     // It may lie below later writes, here or in another tab, which would fall back to it.
     for (const forget of gone) {
       this.#rebase(map, key, forget, record);
       this.#tell(lww, map, [{ key, forget, merge: record }]);
     }
-    return !waits;
+    return unknown;
   }
 
   /** Takes a refused operation back. What was written on top of it stays, and falls back further should it be refused too. */
   undo(op: Op): void {
     const { kind, map, key } = op;
     const change = op.undo();
+    this.#takenBack(kind, change);
     this.#rebase(map, key, change.forget, op.before);
     if (op.restamped) this.#rebase(map, key, kind.ids(op.state)[0], op.before);
     this.#tell(kind, map, [change, ...this.#waiting(map, key)]);
+  }
+
+  #takenBack<S>(kind: Kind<S>, { forget, merge }: Change<S>): void {
+    if (this.#gone.size > 9999) this.#gone.clear();
+    if (forget !== undefined && !(merge && kind.ids(merge).includes(forget))) this.#gone.add(forget);
   }
 
   /** What waits on a key: it may have lost against something that was taken back. */
@@ -150,7 +149,7 @@ export class Replicas {
     else this.#store({ name: map, kind }, changes, true);
   }
 
-  /** An operation that another client has left. */
+  /** An operation that the replica does not have: another client has left it, or it has become another one. */
   restore(op: Op): void {
     this.#tell(op.kind, op.map, [op.change()]);
   }
@@ -161,7 +160,8 @@ export class Replicas {
     op.state = op.kind.restamp(op.state, this.#p.clock.now(), tags);
     // What was there before may have had another timestamp too.
     op.before = undefined;
-    this.#tell(op.kind, op.map, [{ ...op.change(), forget }]);
+    this.#tell(op.kind, op.map, [{ key: op.key, forget }]);
+    this.restore(op);
   }
 
   /**
@@ -176,6 +176,7 @@ export class Replicas {
       const change: Change<unknown> = { key, forget: forget ?? undefined, merge: merge ? r.kind.unpack(merge) : undefined };
       this.#learn(r.kind, change);
       this.#meanwhile.get(r)?.push(change);
+      this.#takenBack(r.kind, change);
       // What was taken back may have been brought back here, by taking back what was written on top of it.
       if (r.apply(change, false) && change.forget !== undefined) {
         this.#store(r, [change], false);
@@ -183,6 +184,11 @@ export class Replicas {
         back = true;
       }
       this.#rebase(message.map, key, change.forget, change.merge);
+      const gone = change.merge ? r.kind.ids(change.merge).filter((id) => this.#gone.has(id)) : [];
+      this.change(
+        r,
+        gone.map((id) => ({ key, forget: id })),
+      );
     }
     return back;
   }
@@ -209,29 +215,34 @@ export class Replicas {
       r.apply(op.change() as Change<S>, false);
       op.before = undefined;
     }
-    this.#become(r as AnyReplica, { at: 0, epoch: 0 });
+    this.#become(r as AnyReplica, 0);
   }
 
-  /** When replica and server were last found equal. */
-  mark(r: AnyReplica): SyncMark {
-    return this.#marks.get(r) ?? { at: 0, epoch: 0 };
+  /** How old what is known of a map may be: a time of the server, 0 if nothing is known, 1 if it may be of any age. */
+  mark(r: AnyReplica): number {
+    return this.#marks.get(r) ?? +(r.states.size > 0);
+  }
+
+  /** Notes that the server has begun to compare: what is not equal by then becomes so from now on. */
+  began(r: AnyReplica, at: number): void {
+    this.#marks.set(r, this.#marks.get(r) || at);
   }
 
   /** Notes when replica and server have been found equal. */
-  equal(r: AnyReplica, mark: SyncMark): void {
+  equal(r: AnyReplica, at: number): void {
     for (const [key, ids] of this.#former.get(r) ?? []) {
       const state = r.states.get(key);
       const here = new Set(state ? r.kind.ids(state) : []);
       for (const forget of ids) if (!here.has(forget)) this.#p.disk.page(r.kind, r.name, { key, forget });
     }
     this.#former.delete(r);
-    this.#p.disk.set(['s', r.name], encode([mark.at, mark.epoch]));
-    this.#become(r, mark);
+    this.#p.disk.set(['s', r.name], encode(at));
+    this.#become(r, at);
   }
 
-  #become(r: AnyReplica, mark: SyncMark): void {
-    this.#marks.set(r, mark);
-    const complete = mark.at > 0;
+  #become(r: AnyReplica, at: number): void {
+    this.#marks.set(r, at);
+    const complete = at > 0;
     if (complete === r.complete) return;
     r.complete = complete;
     this.#p.events.moved(r);
@@ -271,10 +282,7 @@ export class Replicas {
         if (!more) break;
         await this.#p.env.pause();
       }
-      if (mark) {
-        const [at, epoch] = decode(mark[1]) as [number, number];
-        this.#become(r, { at, epoch });
-      }
+      if (mark) this.#become(r, decode(mark[1]) as number);
     } catch (err) {
       this.#p.events.report(err);
     }

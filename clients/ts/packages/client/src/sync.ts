@@ -99,9 +99,9 @@ export class Comparison {
     });
   }
 
-  /** Takes the server's root; full if the replica was emptied because of it. */
+  /** Takes the server's root, asked for or not; full if the replica was emptied because of it. */
   root(hash: number, at: Timestamp, full = false): void {
-    if (this.#phase !== 'asked') return;
+    if (this.#phase === 'walking') return;
     this.#root = at;
     this.#full = full;
     if (hash === this.#replica.tree.root() && !full) return this.#end(true);

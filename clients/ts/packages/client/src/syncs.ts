@@ -86,6 +86,7 @@ export class Syncs {
       this.#saw(timestamp);
       // It may lack removals that the server has forgotten. Additions that are too old are refused by the server, by name.
       if (fullResync) this.#p.replicas.empty(r);
+      this.#p.replicas.began(r as AnyReplica, timestamp.millis);
       c.root(rootHash, timestamp, fullResync);
     } else if ('buckets' in m) c.buckets(m.path, m.buckets);
     else c.leaf(m.path, () => leaf(r));
@@ -106,10 +107,10 @@ export class Syncs {
     const { link, replicas } = this.#p;
     const mapName = r.name;
     return {
-      begin: () => link.send({ type: 'SYNC_INIT', mapName, lastSyncTimestamp: replicas.mark(r as AnyReplica).at }),
+      begin: () => link.send({ type: 'SYNC_INIT', mapName, lastSyncTimestamp: replicas.mark(r as AnyReplica) }),
       ask: (path) => link.send({ type: 'MERKLE_REQ_BUCKET', payload: { mapName, path } }),
       mine: (path) => this.#dropForgotten(r, below(r, path)),
-      agreed: (at) => replicas.equal(r as AnyReplica, { at: at.millis, epoch: 0 }),
+      agreed: (at) => replicas.equal(r as AnyReplica, at.millis),
     };
   }
 

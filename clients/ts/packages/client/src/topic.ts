@@ -15,7 +15,7 @@ export type TopicCallback<T> = (data: T, context: TopicContext) => void;
 
 /** What counters and topics may be called. */
 export function checkName(name: string): void {
-  if (!/^[A-Za-z0-9_.:/-]{1,256}$/.test(name)) throw new TopGunError('INVALID_NAME', `${JSON.stringify(name)} is no name: use 1 to 256 of A-Z a-z 0-9 _ . : / -`);
+  if (!/^[A-Za-z0-9_.:/-]{1,256}$/.test(name)) throw new TopGunError('INVALID_NAME', `"${name}" is no name: use 1 to 256 of A-Z a-z 0-9 _ . : / -`);
 }
 
 /** Messages to whoever listens now: at most once, nothing is stored. One's own messages do not come back. */

@@ -11,6 +11,9 @@ interface Session {
   drop(): void;
   /** Batches of a session are handled in their order. */
   busyUntil: number;
+  device: string;
+  /** The covering epochs that it was sent. */
+  covered: number;
   readonly maps: Set<string>;
   readonly queries: Map<string, { map: string; query: Query; rows: Map<string, Value> }>;
 }
@@ -45,6 +48,9 @@ export class Server {
   #counter = 0;
   #life = 0;
   #sessionIds = 0;
+  #lateRemoval = 0;
+  /** What each device has confirmed. */
+  readonly #cursors = new Map<string, number>();
   up = true;
   /** Gets every message, to be printed. */
   trace: ((direction: string, m: unknown) => void) | undefined;
@@ -88,10 +94,11 @@ export class Server {
   /** Forgets tombstones older than a while, and tells who is there. */
   collect(age: number): void {
     const olderThan = { millis: this.#world.now - age, counter: 0, nodeId: '' };
-    if (compareTimestamps(olderThan, this.horizon) <= 0) return;
+    // A removal has to be remembered for that long after it has come, however old it was then.
+    if (this.#lateRemoval > olderThan.millis || compareTimestamps(olderThan, this.horizon) <= 0) return;
     this.horizon = olderThan;
     for (const m of this.lww.values()) m.prune(olderThan);
-    for (const m of this.or.values()) m.prune((tag) => tagMillis(tag) < olderThan.millis);
+    for (const m of this.or.values()) m.prune((_tag, removedAt) => removedAt < olderThan.millis);
     for (const s of this.#sessions) s.send({ type: 'GC_PRUNE', payload: { olderThan } });
   }
 
@@ -105,6 +112,8 @@ export class Server {
       id: ++this.#sessionIds,
       drop,
       busyUntil: 0,
+      device: '',
+      covered: 0,
       maps: new Set(),
       queries: new Map(),
     };
@@ -120,8 +129,14 @@ export class Server {
     this.trace?.(`-> ${s.id}`, m);
     const p = m.payload;
     switch (m.type) {
-      case 'DEVICE_HELLO':
-        return s.send({ type: 'DEVICE_ACK', deviceId: 'd', ...(m['deviceToken'] ? {} : { deviceToken: this.#world.id() }) });
+      case 'DEVICE_HELLO': {
+        const known = m['deviceToken'] as string | undefined;
+        s.device = known ?? this.#world.id();
+        return s.send({ type: 'DEVICE_ACK', deviceId: s.device, ...(known ? {} : { deviceToken: s.device }) });
+      }
+      case 'CLIENT_APPLY_ACK':
+        this.#cursors.set(s.device, Math.max(this.#cursors.get(s.device) ?? 0, Math.min(s.covered, m['cursor'] as number)));
+        return;
       case 'PING':
         return s.send({ type: 'PONG', timestamp: m['timestamp'] as number, serverTime: this.#world.now });
       case 'OP_BATCH':
@@ -131,7 +146,7 @@ export class Server {
       case 'MERKLE_REQ_BUCKET':
         return this.#bucket(s, p['mapName'] as string, p['path'] as string);
       case 'ORMAP_SYNC_INIT':
-        return this.#orInit(s, m['mapName'] as string, (m['lastSyncTimestamp'] as number) ?? 0);
+        return this.#orInit(s, m as unknown as messages.ORMapSyncInit);
       case 'ORMAP_MERKLE_REQ_BUCKET':
         return this.#orBucket(s, p['mapName'] as string, p['path'] as string);
       case 'ORMAP_PUSH_DIFF':
@@ -203,6 +218,7 @@ export class Server {
       if (id) this.refused.set(id, 'STALE_WRITE');
       return 'STALE_WRITE: older than the deletions that are remembered';
     }
+    if (record.value === null && record.timestamp.millis < this.#world.now) this.#lateRemoval = this.#world.now;
     let stored = record;
     if (record.timestamp.millis - this.#world.now > maxDrift) {
       stored = { ...record, timestamp: this.#stamp() };
@@ -277,12 +293,28 @@ export class Server {
     s.send({ type: 'SYNC_RESP_BUCKETS', payload: { mapName, path, buckets: Object.fromEntries(m.tree.children(path)) } });
   }
 
-  #orInit(s: Session, mapName: string, last: number): void {
+  #orInit(s: Session, { mapName, rootHash, claimedEpoch = 0 }: messages.ORMapSyncInit): void {
     s.maps.add(mapName);
-    const full = last > 0 && last < this.horizon.millis;
+    const cursor = this.#cursors.get(s.device) ?? 0;
+    const horizon = this.horizon.millis;
+    const root = this.orOf(mapName).tree.root();
+    if (horizon > 0 && rootHash !== 0 && (cursor < horizon || claimedEpoch < cursor)) {
+      s.send({ type: 'ORMAP_SYNC_RESP_ROOT', payload: { mapName, rootHash: root, timestamp: this.horizon, fullResync: true } });
+    } else this.#orRoot(s, mapName, root === rootHash);
+    // Whoever was not equal is asked again by and by.
+    const probe = (): void => {
+      if (!this.#sessions.has(s)) return;
+      this.#orRoot(s, mapName, true);
+      if ((this.#cursors.get(s.device) ?? 0) < this.#world.now - 30_000) this.#world.after(10_000, probe);
+    };
+    this.#world.after(1000, probe);
+  }
+
+  #orRoot(s: Session, mapName: string, covering: boolean): void {
+    if (covering) s.covered = this.#world.now;
     s.send({
       type: 'ORMAP_SYNC_RESP_ROOT',
-      payload: { mapName, rootHash: this.orOf(mapName).tree.root(), timestamp: full ? this.horizon : this.#stamp(), ...(full && { fullResync: true }) },
+      payload: { mapName, rootHash: this.orOf(mapName).tree.root(), timestamp: this.#stamp(), ...(covering && { coveringEpoch: this.#world.now }) },
     });
   }
 
@@ -324,10 +356,6 @@ export function* visible(m: LWWMap<Value>, now: number): Iterable<[string, Value
     const value = m.get(key, now);
     if (value !== undefined) yield [key, value];
   }
-}
-
-function tagMillis(tag: string): number {
-  return Number(tag.split(':')[0]);
 }
 
 function pathOf(key: string): string {
