@@ -21,7 +21,7 @@ N    ?= 10000
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench bench-browser microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
+	fuzz sim bench bench-redis bench-browser microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +86,9 @@ bench: build ## Measure a server against the floor: topgun bench ARGS.
 
 bench-browser: .need-go .need-chromium ## Measure the client in a page of Chromium: 100 000 records, by the browser's own tracing.
 	go test ./test/browser -run TestMeasure -count=1 -v -timeout 20m -measure
+
+bench-redis: build ## Measure durable writes beside those of Redis, where redis-server is installed.
+	tools/bench-redis.sh
 
 microbench: .need-go ## Run the Go benchmarks of PKG, with allocations.
 	go test -run '^$$' -bench . -benchmem $(PKG)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -11,7 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/topgunbuild/topgun-go/internal/app"
 	"github.com/topgunbuild/topgun-go/internal/app/config"
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
 // outcome is what one run of the program left behind.
@@ -201,5 +207,55 @@ func TestHelp(t *testing.T) {
 	}
 	if server.stdout != string(serve) {
 		t.Errorf("topgun-server --help is not the help of topgun serve:\n%s", server.stdout)
+	}
+}
+
+// TestInspectLog lists a log for people and for programs, and says in its exit
+// code whether there is damage.
+func TestInspectLog(t *testing.T) {
+	dir := t.TempDir()
+	l, err := log.Open(vfs.Default, filepath.Join(dir, "log"), app.SystemClock(), log.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := change.AppendBatch(nil, []change.Record{{
+		Pos: change.Position{Partition: 7, Epoch: 1, Seq: 42}, Map: "m", Key: "k", Kind: change.KindLWW, Verb: change.Put,
+		After: "state", Author: &change.Author{Origin: change.OriginSession},
+	}})
+	for range 3 {
+		if _, err := l.Append(l.Generation(), batch); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := call(t, nil, nil, "topgun", "inspect", "log", dir, "--frames")
+	if got.code != exitOK || !strings.Contains(got.stdout, "1 changes: 7/1:42\n") || !strings.Contains(got.stdout, "3 frames in 3 groups") {
+		t.Errorf("for people: %+v", got)
+	}
+	got = call(t, nil, nil, "topgun", "inspect", "log", "--json", dir)
+	var f log.Finding
+	if err := json.Unmarshal([]byte(got.stdout), &f); got.code != exitOK || err != nil || f.What != log.FoundSegment || f.Frames != 3 {
+		t.Errorf("for programs: %+v, %v", got, err)
+	}
+	name := filepath.Join(dir, "log", f.File)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[512+16] ^= 1 // the first payload, of three groups
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got = call(t, nil, nil, "topgun", "inspect", "log", dir)
+	if got.code != exitFailed || !strings.Contains(got.stdout, "corrupt  "+f.File+"  at byte 512: ") || !strings.Contains(got.stderr, "corrupt") {
+		t.Errorf("with damage: %+v", got)
+	}
+	if got := call(t, nil, nil, "topgun", "inspect", "log", filepath.Join(dir, "none")); got.code != exitFailed || got.stdout != "" {
+		t.Errorf("without a log: %+v", got)
 	}
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
@@ -36,6 +38,9 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 	})
 	counter("topgun_log_generations_total", "Failures of the log, counted from 1.", func() float64 { return float64(lg.Generation()) })
 	counter("topgun_checkpoints_total", "Checkpoints written.", func() float64 { return float64(n.Checkpointer.Stats().Checkpoints) })
+	gauge("topgun_checkpoint_longest_slice_seconds", "Longest time that a checkpoint has occupied a lane at once.", func() float64 {
+		return n.Checkpointer.Stats().LongestSlice.Seconds()
+	})
 	counter("topgun_checkpoint_rows_total", "Rows written in checkpoints.", func() float64 { return float64(n.Checkpointer.Stats().Rows) })
 	counter("topgun_checkpoint_failures_total", "Checkpoints that failed and were tried again.", func() float64 {
 		return float64(n.Checkpointer.Stats().Failures)
@@ -87,4 +92,14 @@ func registerMemory(reg prometheus.Registerer, e *engine.Engine) {
 	counter("topgun_store_read_rows_total", "Rows that they brought.", func(m engine.Memory) float64 { return float64(m.Rows) })
 	counter("topgun_store_read_failures_total", "Reads of the store that failed.", func(m engine.Memory) float64 { return float64(m.LoadFailures) })
 	counter("topgun_store_read_seconds_total", "Time that reads of the store took.", func(m engine.Memory) float64 { return m.LoadTime.Seconds() })
+}
+
+// sliceMetrics measures how long checkpoints occupy lanes.
+func sliceMetrics(reg prometheus.Registerer) func(took time.Duration) {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "topgun_checkpoint_slice_seconds", Help: "Time that a lane spends on one slice of a checkpoint: what a write behind it waits.",
+		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 14),
+	})
+	reg.MustRegister(h)
+	return func(took time.Duration) { h.Observe(took.Seconds()) }
 }

@@ -83,6 +83,7 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	for _, l := range n.Engine.Actors() {
 		w.Log.Subscribe(l.Bell().Ring)
 	}
+	opt.Checkpoint.OnSlice = sliceMetrics(w.Metrics)
 	n.Checkpointer = engine.NewCheckpointer(ctx, n.Engine, w.Clock, opt.Checkpoint)
 
 	if n.Tokens, err = auth.New(n.Engine, w.Clock, w.Random, opt.Tokens); err != nil {

@@ -172,3 +172,18 @@ func TestPercentile(t *testing.T) {
 		t.Errorf("median of %v is %v", values[:3], got)
 	}
 }
+
+func TestPercentilesOfHistograms(t *testing.T) {
+	m, err := parseMetrics(strings.NewReader("# TYPE x histogram\nx_bucket{le=\"5e-05\"} 5\nx_bucket{le=\"0.001\"} 98\nx_bucket{le=\"0.5\"} 100\nx_bucket{le=\"+Inf\"} 100\nx_count 100\nx_sum 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[float64]float64{0.05: 5e-05, 0.5: 0.001, 0.98: 0.001, 0.99: 0.5, 1: 0.5} {
+		if got := m.percentile("x", p); got != want {
+			t.Errorf("%v of the samples lie below %v, want %v", p, got, want)
+		}
+	}
+	if got := m.percentile("y", 0.5); got != 0 {
+		t.Errorf("of no samples: %v", got)
+	}
+}

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
-	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/bench/socket"
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -22,23 +23,30 @@ const (
 	markMillis  = 0x0001_7e57_1234_5678
 	markCounter = 0xfedc_ba98
 	markID      = "9999999999"
+	markValue   = "8888888888"
 )
 
 // frame is an encoded OP_BATCH that can be sent again and again: its timestamps
-// and ids are overwritten in place.
+// and ids are overwritten in place, and ten characters of each value.
 type frame struct {
 	bytes    []byte
 	millis   []int // offsets of eight bytes
 	counters []int // offsets of four bytes
 	ids      []int // offsets of ten digits
+	values   []int // offsets of ten digits; none when values are shorter
 }
 
 // newFrame encodes a batch of puts to keys.
 func newFrame(keys []string, node string, valueBytes int, concern wire.WriteConcern) (*frame, error) {
-	v := value.AppendStr(value.AppendMap(nil, 1), "v")
-	v = value.AppendStr(v, strings.Repeat("x", valueBytes))
 	m := &wire.OpBatch{WriteConcern: concern}
+	changing := 0
 	for _, key := range keys {
+		text := letters(key, valueBytes)
+		if valueBytes >= len(markValue) {
+			text = markValue + text[len(markValue):]
+			changing++
+		}
+		v := value.AppendStr(value.AppendStr(value.AppendMap(nil, 1), "v"), text)
 		m.Ops = append(m.Ops, wire.ClientOp{
 			ID: markID, MapName: mapName, Key: key, OpType: "PUT",
 			Record: wire.Given(wire.LWWRecord{Value: v, Timestamp: hlc.Timestamp{Millis: markMillis, Counter: markCounter, Node: node}}),
@@ -49,7 +57,8 @@ func newFrame(keys []string, node string, valueBytes int, concern wire.WriteConc
 	f.millis = find(b, binary.BigEndian.AppendUint64(nil, markMillis))
 	f.counters = find(b, binary.BigEndian.AppendUint32(nil, markCounter))
 	f.ids = find(b, []byte(markID))
-	if n := len(keys); len(f.millis) != n || len(f.counters) != n || len(f.ids) != n {
+	f.values = find(b, []byte(markValue))
+	if n := len(keys); len(f.values) != changing || len(f.millis) != n || len(f.counters) != n || len(f.ids) != n {
 		return nil, fmt.Errorf("bench: %d operations, but %d, %d and %d places in their frame", n, len(f.millis), len(f.counters), len(f.ids))
 	}
 	return f, nil
@@ -76,6 +85,20 @@ func (f *frame) stamp(first, millis int64) {
 		binary.BigEndian.PutUint64(f.bytes[f.millis[i]:], uint64(millis))
 		binary.BigEndian.PutUint32(f.bytes[f.counters[i]:], uint32(id))
 	}
+	for i, at := range f.values {
+		strconv.AppendInt(f.bytes[at:at], first+int64(i), 10)
+	}
+}
+
+// letters is a text of n letters that has little in common with that of another
+// key.
+func letters(key string, n int) string {
+	r := rand.New(rand.NewPCG(uint64(hash.Key(key)), 1)) //nolint:gosec // varied, not secret
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 'a' + byte(r.IntN(26))
+	}
+	return string(b)
 }
 
 // firstID is the first id of a connection. All ids have as many digits.

@@ -33,6 +33,14 @@ type Result struct {
 	AllocsPerOp          float64 `json:"server_allocs_per_op,omitempty"`
 	ServerRSSBytes       uint64  `json:"server_rss_bytes,omitempty"`
 
+	Checkpoints        int     `json:"checkpoints,omitempty"`
+	CheckpointP99      float64 `json:"checkpoint_stall_p99_ms,omitempty"`
+	CheckpointLongest  float64 `json:"checkpoint_stall_longest_ms,omitempty"`
+	StoreLagBytes      uint64  `json:"store_lag_bytes,omitempty"`
+	LogSyncMeanMillis  float64 `json:"log_sync_mean_ms,omitempty"`
+	LogSyncP99Millis   float64 `json:"log_sync_p99_ms,omitempty"`
+	LogGroupBytes      float64 `json:"log_group_mean_bytes,omitempty"`
+	LogBytesPerOp      float64 `json:"log_bytes_per_op,omitempty"`
 	DeliveredPerSecond float64 `json:"delivered_per_s,omitempty"`
 	InitialSyncSeconds float64 `json:"initial_sync_s,omitempty"`
 	DeltaSyncSeconds   float64 `json:"delta_sync_s,omitempty"`
@@ -63,6 +71,14 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{"floor CPU per op", r.FloorCPUMicrosPerOp, "µs"},
 		{"generator's share of CPU", r.GeneratorCPUShare, ""},
 		{"server allocations per op", r.AllocsPerOp, ""},
+		{"checkpoints", float64(r.Checkpoints), ""},
+		{"stall by checkpoints, p99", r.CheckpointP99, "ms"},
+		{"stall by checkpoints, longest", r.CheckpointLongest, "ms"},
+		{"lag of the store", float64(r.StoreLagBytes) / 1e6, "MB"},
+		{"sync of the log, mean", r.LogSyncMeanMillis, "ms"},
+		{"sync of the log, p99", r.LogSyncP99Millis, "ms"},
+		{"log per sync", r.LogGroupBytes / 1000, "kB"},
+		{"log per op", r.LogBytesPerOp, "bytes"},
 		{"delivered", r.DeliveredPerSecond, "/s"},
 		{"initial sync", r.InitialSyncSeconds, "s"},
 		{fmt.Sprintf("delta sync of %d", r.DeltaRecords), r.DeltaSyncSeconds, "s"},

@@ -55,7 +55,13 @@ func write(ctx context.Context, o Options) (res *Result, err error) {
 			return nil, err
 		}
 	}
-	return writeResult(o, &at, &below), nil
+	res = writeResult(o, &at, &below)
+	if server.process != nil {
+		if err := res.addStorage(ctx, server.process.Port); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 // measured sums up the turns of one side.

@@ -25,6 +25,7 @@ const (
 	hasOriginal = 1 << 4
 	hasRequest  = 1 << 5
 	hasArrival  = 1 << 6 // clear: same arrival as the record before
+	hasDelta    = 1 << 7 // before is written behind after, as its difference to it
 )
 
 // AppendBatch appends the encoding of records to dst. Records of one batch
@@ -65,6 +66,7 @@ func appendRecord(dst []byte, r, prev *Record) []byte {
 	if r.Request != "" {
 		flags |= hasRequest
 	}
+	at := len(dst)
 	dst = append(dst, flags, byte(r.Verb))
 	dst = binary.AppendUvarint(dst, uint64(r.Pos.Partition))
 	dst = binary.AppendUvarint(dst, uint64(r.Pos.Epoch))
@@ -92,10 +94,16 @@ func appendRecord(dst []byte, r, prev *Record) []byte {
 	if flags&hasRequest != 0 {
 		dst = appendString(dst, r.Request)
 	}
-	if flags&hasBefore != 0 {
-		dst = appendString(dst, r.Before)
+	if flags&hasBefore == 0 {
+		return appendString(dst, r.After)
 	}
-	return appendString(dst, r.After)
+	plain := len(dst)
+	dst = appendString(dst, r.After)
+	if short, ok := appendDelta(dst, r.Before, r.After); ok {
+		short[at] = flags&^hasBefore | hasDelta
+		return short
+	}
+	return appendString(appendString(dst[:plain], r.Before), r.After)
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -181,6 +189,13 @@ func (d *decoder) record(r *Record, first bool) {
 		r.Before = d.string()
 	}
 	r.After = d.string()
+	if flags&hasDelta != 0 {
+		if flags&hasBefore != 0 {
+			d.fail("before is there twice")
+			return
+		}
+		r.Before = d.delta(r.After)
+	}
 }
 
 func (d *decoder) fail(what string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,8 @@ func TestLayouts(t *testing.T) {
 	full.Before, full.Request = "old", "r1"
 	full.Original = hlc.Timestamp{Millis: 5000, Counter: 0, Node: "c"}
 	full.Author = server
+	edited := put()
+	edited.Before, edited.After = "aaaaaaaaXbbbbbbbb", "aaaaaaaaYbbbbbbbb"
 	later := second
 	later.Pos.Seq = 302
 	later.Arrival.Counter = 3
@@ -77,6 +80,12 @@ func TestLayouts(t *testing.T) {
 			"one with everything",
 			[]change.Record{full},
 			"01 01 7f 03 05 01 ac02 04 00 00 07 02 016d e807 02 016e 016b 03746167 8827 00 0163 027231 036f6c64 036e6577",
+		},
+		{
+			"one that has changed a byte of seventeen",
+			[]change.Record{edited},
+			"01 01c3 01 " + "05 01 ac02 " + "01 03616e6e 026431 " + "00 01 016d " + "e807 02 016e " +
+				"016b 11 61616161616161615962626262626262 62 " + "09 08 08 01 58",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -210,6 +219,11 @@ func TestDamagedBatches(t *testing.T) {
 		"a partition that there is not":      at(4, 0x8f, 0x02), // 271
 		"an epoch of more than 32 bits":      at(5, 0xff, 0xff, 0xff, 0xff, 0x7f),
 		"a principal longer than the batch":  at(9, 0x7f),
+		"before written twice":               append(at(2, 0xcb), 0, 0),
+		"a difference without an end":        append(at(2, 0xc3), 9, 0),
+		"a difference to more than there is": append(at(2, 0xc3), 0, 4),
+		"a difference that goes nowhere":     append(at(2, 0xc3), 1, 0, 0, 0),
+		"a difference beyond all memory":     append(at(2, 0xc3), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0),
 		"a length that overflows the buffer": at(9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
 	} {
 		if records, err := read(b); !errors.Is(err, change.ErrCorrupt) {
@@ -226,6 +240,9 @@ func FuzzReadBatch(f *testing.F) {
 	f.Add(change.AppendBatch(nil, nil))
 	f.Add(change.AppendBatch(nil, []change.Record{put()}))
 	f.Add(change.AppendBatch(nil, []change.Record{put(), second, second}))
+	edited := put()
+	edited.Before, edited.After = "aaaaaaaaXbbbbbbbb", "aaaaaaaaYbbbbbbbb"
+	f.Add(change.AppendBatch(nil, []change.Record{edited}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		first, err := read(b)
@@ -286,5 +303,33 @@ func BenchmarkReadBatch(b *testing.B) {
 		if err := change.ReadBatch(batch, func(*change.Record) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestBeforeIsItsDifferenceToAfter: whatever two states have in common, both come
+// back; and what is nearly the same is written in a few bytes.
+func TestBeforeIsItsDifferenceToAfter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		after := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 0, 60, -1).Draw(t, "after")
+		b := []byte(after)
+		for range rapid.IntRange(0, 4).Draw(t, "edits") {
+			at := rapid.IntRange(0, len(b)).Draw(t, "at")
+			cut := rapid.IntRange(0, min(9, len(b)-at)).Draw(t, "cut")
+			paste := rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 0, 9, -1).Draw(t, "paste")
+			b = slices.Concat(b[:at], []byte(paste), b[at+cut:])
+		}
+		r := put()
+		r.Before, r.After = string(b), after
+		got, err := read(change.AppendBatch(nil, []change.Record{r, r}))
+		if err != nil || len(got) != 2 || got[1].Before != r.Before || got[1].After != r.After {
+			t.Fatalf("before %q, after %q: read %+v, %v", r.Before, r.After, got, err)
+		}
+	})
+	r := put()
+	r.After = "\x10millis..cnt.\x24node-of-the-writer-of-this-record--\x82\xa4done\xc3\xa5title" + strings.Repeat("x", 90)
+	long := len(change.AppendBatch(nil, []change.Record{r}))
+	r.Before = strings.Replace(r.After, "done\xc3", "done\xc2", 1)
+	if n := len(change.AppendBatch(nil, []change.Record{r})) - long; n > 12 {
+		t.Errorf("a state of %d bytes of which one has changed takes %d bytes", len(r.Before), n)
 	}
 }

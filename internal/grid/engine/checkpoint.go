@@ -29,9 +29,14 @@ type CheckpointOptions struct {
 	// write. Default 30 s.
 	Every time.Duration
 
-	// SliceRows is how many rows a lane hands over between two groups of other
-	// work: what bounds the stall of a write. Default 2048.
-	SliceRows int
+	// SliceRows and SliceBytes are how much a lane hands over between two groups of
+	// other work: what bounds the stall of a write. One row always fits. Defaults
+	// 512 and 1 MiB.
+	SliceRows, SliceBytes int
+
+	// OnSlice is told how long a lane was occupied by each slice. It may be called
+	// by several lanes at a time and must not block.
+	OnSlice func(took time.Duration)
 }
 
 func (o CheckpointOptions) withDefaults() CheckpointOptions {
@@ -42,7 +47,10 @@ func (o CheckpointOptions) withDefaults() CheckpointOptions {
 		o.Every = 30 * time.Second
 	}
 	if o.SliceRows == 0 {
-		o.SliceRows = 2048
+		o.SliceRows = 512
+	}
+	if o.SliceBytes == 0 {
+		o.SliceBytes = 1 << 20
 	}
 	return o
 }
@@ -83,6 +91,9 @@ type Checkpointer struct {
 type CheckpointStats struct {
 	Checkpoints, Rows, Failures uint64
 	LastError                   error
+
+	// LongestSlice is the longest time that a lane was occupied at once.
+	LongestSlice time.Duration
 }
 
 // NewCheckpointer makes the checkpointer of an engine. ctx ends the calls to the
@@ -339,14 +350,29 @@ type remaining struct {
 
 // Step implements lane.Task.
 func (s *share) Step(v *lane.View) {
+	begun := s.to.clock.Now()
+	s.collect(v)
+	took := s.to.clock.Now().Sub(begun)
+	s.to.mu.Lock()
+	s.to.stats.LongestSlice = max(s.to.stats.LongestSlice, took)
+	s.to.mu.Unlock()
+	if s.to.opt.OnSlice != nil {
+		s.to.opt.OnSlice(took)
+	}
+}
+
+// collectAtOnce is how many rows are collected before their bytes are counted.
+const collectAtOnce = 32
+
+func (s *share) collect(v *lane.View) {
 	if s.failed {
 		s.undo(v)
 	}
 	if !s.begun {
 		s.begin(v)
 	}
-	budget := s.budget
-	for budget > 0 && len(s.dirty) > 0 {
+	budget, bytes := s.budget, s.to.opt.SliceBytes
+	for budget > 0 && bytes > 0 && len(s.dirty) > 0 {
 		d := &s.dirty[0]
 		r := v.Replica(d.id)
 		if r.Loads() != d.loads {
@@ -354,9 +380,12 @@ func (s *share) Step(v *lane.View) {
 			// in another order.
 			d.n, d.loads = r.Dirty(), r.Loads()
 		}
-		n := min(d.n, budget)
+		n, had := min(d.n, budget, collectAtOnce), len(s.rows)
 		s.rows = r.Collect(s.rows, n)
 		budget -= n
+		for i := range s.rows[had:] {
+			bytes -= len(s.rows[had+i].State)
+		}
 		if d.n -= n; d.n == 0 {
 			s.dirty = s.dirty[1:]
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"io"
 	"slices"
 	"testing"
 )
@@ -56,7 +55,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		d := disk{names[0]: first, names[1]: second}
 		fsys := d.mount(t)
-		inspectErr := Inspect(fsys, testDir, io.Discard, InspectOptions{Frames: true})
+		inspectErr := Inspect(fsys, testDir, InspectOptions{Frames: true}, func(Finding) error { return nil })
 		opt := Options{SegmentBytes: 4 << 10, ZeroAhead: -1, Random: newSeeded(1), Index: readPairs}
 		l, err := Open(fsys, testDir, stillClock{}, opt)
 		if err != nil {
