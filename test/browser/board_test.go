@@ -105,6 +105,29 @@ func TestOfflineInTwoTabsAndASecondProfile(t *testing.T) {
 	}
 }
 
+// TestTheLastTabIsClosed: what it had not sent is there in the next one, and
+// goes out from there.
+func TestTheLastTabIsClosed(t *testing.T) {
+	s := startServer(t)
+	net := connect(t, s)
+	one := open(t, alice, net.url(), chromium.PageOptions{})
+	one.add("sent")
+	one.online()
+	net.cut()
+	one.offline()
+	one.add("not sent")
+	one.until("document.body.dataset.stored === 'yes'")
+	one.must(one.Close(one.ctx))
+	two := open(t, alice, net.url(), chromium.PageOptions{})
+	two.shows("o sent", "o not sent")
+	two.until("document.body.dataset.pending === '2'") // its text and its place
+	net.heal()
+	two.online()
+	if got, want := kept(t, s), []string{"not sent", "sent"}; !slices.Equal(got, want) {
+		t.Errorf("the server has %q, want %q", got, want)
+	}
+}
+
 // TestTheServerIsKilledUnderWrites: whatever was on its way is there once.
 func TestTheServerIsKilledUnderWrites(t *testing.T) {
 	s := startServer(t)

@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds everything that a test waits for, on a loaded machine.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // binary is the program under test; alice and bob are two people, each with a
 // browser and a profile of their own.

@@ -100,15 +100,12 @@ func (b *Browser) Close(ctx context.Context) {
 		select {
 		case <-b.ended:
 		case <-ctx.Done():
-			b.Kill()
+			_ = b.cmd.Process.Kill() // else it has ended just now
 			<-b.ended
 		}
 		_ = os.RemoveAll(b.dir) // else the system's directory for temporary files keeps it
 	})
 }
-
-// Kill ends the browser as a crash would. Close is still needed.
-func (b *Browser) Kill() { _ = b.cmd.Process.Kill() }
 
 // Open opens a page in a window of its own, at a URL.
 func (b *Browser) Open(ctx context.Context, url string, opt PageOptions) (*Page, error) {
