@@ -142,7 +142,7 @@ func (h here) keys(p Path) []string {
 	}
 	out := slices.Clone(p.Keys)
 	for _, part := range p.Parts {
-		h.at(part.Index).Read(part.Range, index.Cursor{}, func(key string) bool {
+		h.at(part.Index).Read(part.Range, index.Cursor{}, func(key string, _ []byte) bool {
 			out = append(out, key)
 			return true
 		})

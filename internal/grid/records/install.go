@@ -28,6 +28,9 @@ func (r *Replica) InstallRow(row backing.Row) error {
 		return fmt.Errorf("map %q, key %q is a record of a %s: %w", row.Map, row.Key.Key, kind, err)
 	}
 	t := r.open(m)
+	if len(m.indexes) > 0 {
+		m.reindex(row.Hash, row.Key.Key, "", stringOf(row.State))
+	}
 	r.seq = max(r.seq, row.Seq)
 	r.installed(m, row.Hash, row.Arrival, row.State)
 	if m.evictable() && !r.shared.roomAtStart() {
@@ -92,6 +95,9 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 	if err != nil {
 		return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
 	}
+	if len(m.indexes) > 0 {
+		m.reindex(c.KeyHash, c.Key, old, stringOf(next))
+	}
 	if known {
 		e = t.Update(e, next)
 	} else {
@@ -148,6 +154,7 @@ func (r *Replica) Drop() {
 				return true
 			})
 		}
+		m.unindex(t)
 		t.Clear()
 	}
 	clear(r.tables)

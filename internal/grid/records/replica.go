@@ -333,6 +333,13 @@ func (r *Replica) merge(now Time, m *Map, t *record.Table, op *Op, fx *Effects) 
 
 // put stores a state under the next position and marks it for the checkpoint.
 func (r *Replica) put(m *Map, t *record.Table, op *Op, e record.Entry, known bool, state []byte, now Time) record.Entry {
+	if len(m.indexes) > 0 {
+		before := ""
+		if known {
+			before = e.StateView(&r.before)
+		}
+		m.reindex(op.Hash, op.Key, before, stringOf(state))
+	}
 	if known {
 		e = t.Update(e, state)
 	} else {

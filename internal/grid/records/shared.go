@@ -116,6 +116,8 @@ type Shared struct {
 	ends    agenda // of records
 	deaths  deaths // of tombstones
 	keys    []string
+
+	indexes map[string][]*LaneIndex // by map
 }
 
 // NewShared makes the shared state of one lane.
@@ -136,6 +138,8 @@ type Map struct {
 	stale []staleKey
 
 	ttl, maxIdle int64 // in milliseconds, 0 for none
+
+	indexes []*LaneIndex
 }
 
 // hashed reports whether the map's keys are in a tree.
@@ -175,6 +179,7 @@ func (s *Shared) open(name string, kind change.Kind) (*Map, error) {
 		Name: strings.Clone(name), Kind: kind, number: uint32(len(s.list)),
 		ttl: spanOf(l.TTL, name), maxIdle: spanOf(l.MaxIdle, name),
 	}
+	m.indexes = s.indexes[m.Name]
 	s.maps[m.Name] = m
 	s.list = append(s.list, m)
 	return m, nil

@@ -61,8 +61,8 @@ func (d Definition) Validate() error {
 		return fmt.Errorf("%w: it names no map", ErrDefinition)
 	case d.Kind != Hash && d.Kind != Ordered && d.Kind != Inverted:
 		return fmt.Errorf("%w: kind %q, allowed are hash, navigable and inverted", ErrDefinition, d.Kind)
-	case len(d.Fields) > MaxFields:
-		return fmt.Errorf("%w: %d fields, allowed are %d", ErrDefinition, len(d.Fields), MaxFields)
+	case len(d.Fields) == 0 || len(d.Fields) > MaxFields:
+		return fmt.Errorf("%w: %d fields, allowed are 1 to %d", ErrDefinition, len(d.Fields), MaxFields)
 	case d.Kind == Inverted && len(d.Fields) > 1:
 		return fmt.Errorf("%w: an inverted index has one field", ErrDefinition)
 	}

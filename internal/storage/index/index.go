@@ -132,3 +132,15 @@ func (x *Index) Drop(gone func(key string) bool) {
 		x.cut = 0
 	}
 }
+
+// Holds reports whether an entry is one that a record has: an index may lead to
+// a record that has changed since.
+func (x *Index) Holds(entry []byte, key string, v value.Raw) bool {
+	x.old = x.entries(x.old[:0], key, v)
+	for _, e := range x.old {
+		if slices.Equal(e.bytes, entry) {
+			return true
+		}
+	}
+	return false
+}

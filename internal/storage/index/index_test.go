@@ -87,7 +87,7 @@ func (w *world) read(t *rapid.T, r Range) []string {
 	var keys []string
 	for c := (Cursor{}); !c.Done; {
 		left := rapid.IntRange(1, 5).Draw(t, "slice")
-		c = w.x.Read(r, c, func(key string) bool {
+		c = w.x.Read(r, c, func(key string, _ []byte) bool {
 			keys = append(keys, key)
 			left--
 			return left > 0
@@ -257,7 +257,7 @@ func TestLongArraysHaveToBeRead(t *testing.T) {
 	w.x.Update("k", nil, doc)
 	found := 0
 	for _, r := range w.x.Contains(value.AppendInt(nil, maxElements)) {
-		w.x.Read(r, Cursor{}, func(string) bool { found++; return true })
+		w.x.Read(r, Cursor{}, func(string, []byte) bool { found++; return true })
 	}
 	if found != 1 || w.x.Len() != 1 {
 		t.Errorf("found %d times with %d entries", found, w.x.Len())
@@ -286,7 +286,7 @@ func TestCoversWhatWasRead(t *testing.T) {
 		got := map[string]string{}
 		for c := (Cursor{}); !c.Done; {
 			left := rapid.IntRange(1, 4).Draw(t, "slice")
-			c = w.x.Read(r, c, func(key string) bool {
+			c = w.x.Read(r, c, func(key string, _ []byte) bool {
 				got[key] = string(w.records[key])
 				left--
 				return left > 0
@@ -307,7 +307,7 @@ func TestCoversWhatWasRead(t *testing.T) {
 			}
 		}
 		want := map[string]string{}
-		w.x.Read(r, Cursor{}, func(key string) bool { want[key] = string(w.records[key]); return true })
+		w.x.Read(r, Cursor{}, func(key string, _ []byte) bool { want[key] = string(w.records[key]); return true })
 		if !maps.Equal(got, want) {
 			t.Fatalf("got %q, want %q", got, want)
 		}
@@ -329,8 +329,8 @@ func TestDropTakesKeysOut(t *testing.T) {
 			}
 		}
 		var got, wanted []string
-		w.x.Read(Range{}, Cursor{}, func(k string) bool { got = append(got, k); return true })
-		want.Read(Range{}, Cursor{}, func(k string) bool { wanted = append(wanted, k); return true })
+		w.x.Read(Range{}, Cursor{}, func(k string, _ []byte) bool { got = append(got, k); return true })
+		want.Read(Range{}, Cursor{}, func(k string, _ []byte) bool { wanted = append(wanted, k); return true })
 		if !slices.Equal(got, wanted) {
 			t.Fatalf("left are %v, want %v", got, wanted)
 		}
@@ -340,6 +340,7 @@ func TestDropTakesKeysOut(t *testing.T) {
 func TestDefinitionsThatAreRefused(t *testing.T) {
 	for _, d := range []Definition{
 		{},
+		{Map: "m", Kind: Hash},
 		{Map: "m", Kind: Hash, Fields: []string{""}},
 		{Map: "m", Kind: "btree", Fields: []string{"a"}},
 		{Map: "m", Kind: Inverted, Fields: []string{"a", "b"}},

@@ -44,10 +44,10 @@ func (c Cursor) passed(term int, b []byte, desc bool) bool {
 	return bytes.Compare(b, c.Last) > 0
 }
 
-// Read calls fn with the keys of a range from a cursor on, until fn returns
-// false, and returns the cursor behind the last key. fn must not change the
-// index.
-func (x *Index) Read(r Range, c Cursor, fn func(key string) bool) Cursor {
+// Read calls fn with the keys of a range from a cursor on, each with its entry,
+// until fn returns false, and returns the cursor behind the last key. The entry
+// is valid during the call. fn must not change the index.
+func (x *Index) Read(r Range, c Cursor, fn func(key string, entry []byte) bool) Cursor {
 	switch {
 	case c.Done:
 		return c
@@ -62,10 +62,10 @@ func (x *Index) Read(r Range, c Cursor, fn func(key string) bool) Cursor {
 }
 
 // readUp reads entries in their order.
-func (x *Index) readUp(from, to []byte, fn func(key string) bool) Cursor {
+func (x *Index) readUp(from, to []byte, fn func(key string, entry []byte) bool) Cursor {
 	end := Cursor{Done: true}
 	x.set.Ascend(from, to, func(b []byte) bool {
-		if fn(string(b[x.termLen(b):])) {
+		if fn(string(b[x.termLen(b):]), b) {
 			return true
 		}
 		end = Cursor{Last: slices.Clone(b)}
@@ -75,7 +75,7 @@ func (x *Index) readUp(from, to []byte, fn func(key string) bool) Cursor {
 }
 
 // readDown reads term by term, the greatest first.
-func (x *Index) readDown(r Range, c Cursor, fn func(key string) bool) Cursor {
+func (x *Index) readDown(r Range, c Cursor, fn func(key string, entry []byte) bool) Cursor {
 	below := r.To
 	if c.Last != nil {
 		term := slices.Clone(c.Last[:x.termLen(c.Last)])

@@ -1,0 +1,227 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/grid/access"
+	"github.com/topgunbuild/topgun-go/internal/grid/feed"
+	"github.com/topgunbuild/topgun-go/internal/grid/lane"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/index"
+)
+
+// FindRequest asks one lane for the next records that a query may want, by the
+// cheapest of its paths.
+type FindRequest struct {
+	Map  string
+	Lane int
+
+	// Paths are the ways to go, see access.Paths. The lane chooses one at the
+	// first request and keeps to it.
+	Paths []access.Path
+
+	// Wanted is how many rows are enough on an ordered path, 0 for all.
+	Wanted int
+
+	// From is where the last answer ended; the zero FoundAt is the beginning.
+	From FoundAt
+
+	// Budget is the most records looked at before the answer.
+	Budget int
+
+	// Keep decides which records are wanted. It runs on the lane.
+	Keep func(key, state string) bool
+
+	// Find comes back in the answer.
+	Find any
+
+	// To receives the answer, a Found, as a mark.
+	To *feed.Inbox
+}
+
+// FoundAt is a place on a path.
+type FoundAt struct {
+	Begun bool
+	Path  access.Path
+	Part  int // of the path, or how many of its keys are done
+	At    index.Cursor
+	Kept  int // wanted rows so far
+
+	// Done is set at the end of the path; Enough when it was left before that,
+	// because Wanted rows were found.
+	Done, Enough bool
+}
+
+// Found is the answer to a FindRequest.
+type Found struct {
+	Find any
+	Lane int
+	Rows []Row
+	Next FoundAt
+
+	// Estimates are those of the choice, in the first answer. When the cheapest
+	// reads the whole map there are no rows, and the path is to be taken with
+	// Scan.
+	Estimates []access.Estimate
+
+	// Looked is how many records were looked at.
+	Looked int
+
+	Err error
+}
+
+// Covers reports whether the records read up to a place contain the present
+// record of a key, value being that of its state: it lies on the path, at or
+// before the place.
+func (p *FoundAt) Covers(key, state string) bool {
+	if p.Done && !p.Enough || !p.Begun {
+		return p.Done
+	}
+	if p.Path.HasKeys {
+		for _, k := range p.Path.Keys[:p.Part] {
+			if k == key {
+				return true
+			}
+		}
+		return false
+	}
+	for i, part := range p.Path.Parts[:min(p.Part+1, len(p.Path.Parts))] {
+		at := index.Cursor{Done: true}
+		if i == p.Part {
+			at = p.At
+		}
+		if part.Index.Covers(part.Range, at, key, records.ValueOf(state)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Find looks for records on one lane.
+func (e *Engine) Find(req FindRequest) {
+	e.submit(req.Lane, &findRead{req: req})
+}
+
+type findRead struct {
+	read
+	req   FindRequest
+	found Found
+	err   error
+}
+
+// counts is what a lane knows of a map.
+type counts struct {
+	v *lane.View
+	m string
+	n int
+}
+
+// Records implements access.Counts.
+func (c *counts) Records() int { return c.n }
+
+// Entries implements access.Counts.
+func (c *counts) Entries(d index.Definition, r index.Range) (n int, whole, ok bool) {
+	x := c.v.Shared().Index(d)
+	if x == nil || !x.Complete() {
+		return 0, false, false
+	}
+	return x.Count(r), x.Whole(), true
+}
+
+// candidate is a record that the path leads to.
+type candidate struct {
+	key   string
+	entry []byte // nil when the key was asked for
+}
+
+// Step implements lane.Task. It looks first at which records it needs, and at
+// the records when all of them are in memory.
+func (f *findRead) Step(v *lane.View) {
+	f.found = Found{Next: f.req.From}
+	at := &f.found.Next
+	if !at.Begun {
+		c := &counts{v: v, m: f.req.Map, n: count(v, f.req.Map)}
+		f.found.Estimates = access.Choose(f.req.Paths, c, f.req.Wanted)
+		at.Begun, at.Path = true, f.found.Estimates[0].Path
+		if at.Path.Whole() {
+			return
+		}
+	}
+	list, x, ok := f.candidates(v)
+	if !ok {
+		f.err = lane.ErrUnavailable // the index went meanwhile: the query begins anew
+		return
+	}
+	f.look(v, list, x)
+}
+
+// candidates are the next records on the path, up to the budget, and moves the
+// place behind them.
+func (f *findRead) candidates(v *lane.View) (list []candidate, x *records.LaneIndex, ok bool) {
+	at := &f.found.Next
+	if at.Path.HasKeys {
+		for at.Part < len(at.Path.Keys) && len(list) < f.req.Budget {
+			list = append(list, candidate{key: at.Path.Keys[at.Part]})
+			at.Part++
+		}
+		at.Done = at.Part == len(at.Path.Keys)
+		return list, nil, true
+	}
+	part := at.Path.Parts[at.Part]
+	if x = v.Shared().Index(part.Index); x == nil || !x.Complete() {
+		return nil, nil, false
+	}
+	left := f.req.Budget
+	if at.Path.Ordered && f.req.Wanted > 0 {
+		left = min(left, max(f.req.Wanted-at.Kept, 1)) // so that it may end there
+	}
+	at.At = x.Read(part.Range, at.At, func(key string, entry []byte) bool {
+		list = append(list, candidate{key, append([]byte(nil), entry...)})
+		left--
+		return left > 0
+	})
+	if at.At.Done {
+		if at.Part++; at.Part == len(at.Path.Parts) {
+			at.Done = true
+		} else {
+			at.At = index.Cursor{}
+		}
+	}
+	return list, x, true
+}
+
+// look reads the records.
+func (f *findRead) look(v *lane.View, list []candidate, x *records.LaneIndex) {
+	at := &f.found.Next
+	var buf []byte
+	for _, c := range list {
+		h := hash.Key(c.key)
+		if v.Replica(partitionOf(h)) == nil {
+			continue // another lane's
+		}
+		e, ok := v.Get(f.req.Map, h, c.key)
+		if !ok {
+			continue
+		}
+		f.found.Looked++
+		state := e.StateView(&buf)
+		if c.entry != nil && !x.Holds(c.entry, c.key, records.ValueOf(state)) || !f.req.Keep(c.key, state) {
+			continue
+		}
+		f.found.Rows = append(f.found.Rows, Row{h, strings.Clone(c.key), strings.Clone(state), e.Arrival()})
+		at.Kept++
+	}
+	if at.Path.Ordered && f.req.Wanted > 0 && at.Kept >= f.req.Wanted && !at.Done {
+		at.Done, at.Enough = true, true
+	}
+}
+
+// Release implements lane.Task.
+func (f *findRead) Release(err error) {
+	if err == nil {
+		err = f.err
+	}
+	f.found.Find, f.found.Lane, f.found.Err = f.req.Find, f.req.Lane, err
+	f.req.To.Mark(f.found)
+}
