@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/storage/index"
@@ -144,10 +146,13 @@ func (p *passRead) Step(v *lane.View) {
 		p.before(v)
 	}
 	p.scanRead.Step(v)
-	if p.after != nil {
+	if p.after != nil && p.err == nil && !v.Waits() {
 		p.after(p.next)
 	}
 }
 
 // Release implements lane.Task.
-func (p *passRead) Release(err error) { p.release(p.rows, p.next, err) }
+func (p *passRead) Release(err error) {
+	p.pins.drop()
+	p.release(p.rows, p.next, errors.Join(err, unread(p.err)))
+}

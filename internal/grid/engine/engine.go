@@ -92,7 +92,8 @@ type Engine struct {
 	Credit *Credit
 
 	// stuck is why the last checkpoint failed, nil when it did not.
-	stuck atomic.Pointer[error]
+	stuck   atomic.Pointer[error]
+	Indexes *Indexes
 }
 
 // Open loads the durable state of the node from the store and the log.
@@ -129,6 +130,7 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 		f.lane = lane.New(e.clock, lg, &l, fd, e.shared[i], own[i], e.opt.Lane)
 		e.lanes, e.fetchers = append(e.lanes, f.lane), append(e.fetchers, f)
 	}
+	e.Indexes = newIndexes(e)
 	e.sweeps = make([]sweep, len(e.lanes))
 	return e, nil
 }

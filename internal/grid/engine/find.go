@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/grid/access"
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
@@ -91,7 +92,18 @@ func (p *FoundAt) Covers(key, state string) bool {
 		if i == p.Part {
 			at = p.At
 		}
-		if part.Index.Covers(part.Range, at, key, records.ValueOf(state)) {
+		if index.New(part.Index).Covers(part.Range, at, key, records.ValueOf(state)) {
+			return true
+		}
+	}
+	return false
+}
+
+// before reports whether an earlier part of the path has led to a record: it is
+// not found twice.
+func (p *FoundAt) before(part int, key, state string) bool {
+	for _, earlier := range p.Path.Parts[:part] {
+		if index.New(earlier.Index).Covers(earlier.Range, index.Cursor{Done: true}, key, records.ValueOf(state)) {
 			return true
 		}
 	}
@@ -132,13 +144,17 @@ func (c *counts) Entries(d index.Definition, r index.Range) (n int, whole, ok bo
 // candidate is a record that the path leads to.
 type candidate struct {
 	key   string
+	hash  uint32
 	entry []byte // nil when the key was asked for
 }
 
 // Step implements lane.Task. It looks first at which records it needs, and at
 // the records when all of them are in memory.
 func (f *findRead) Step(v *lane.View) {
-	f.found = Found{Next: f.req.From}
+	if !v.Settled() {
+		return
+	}
+	f.found, f.err = Found{Next: f.req.From}, nil
 	at := &f.found.Next
 	if !at.Begun {
 		c := &counts{v: v, m: f.req.Map, n: count(v, f.req.Map)}
@@ -148,12 +164,13 @@ func (f *findRead) Step(v *lane.View) {
 			return
 		}
 	}
+	part := at.Part
 	list, x, ok := f.candidates(v)
 	if !ok {
 		f.err = lane.ErrUnavailable // the index went meanwhile: the query begins anew
 		return
 	}
-	f.look(v, list, x)
+	f.look(v, list, part, x)
 }
 
 // candidates are the next records on the path, up to the budget, and moves the
@@ -177,7 +194,7 @@ func (f *findRead) candidates(v *lane.View) (list []candidate, x *records.LaneIn
 		left = min(left, max(f.req.Wanted-at.Kept, 1)) // so that it may end there
 	}
 	at.At = x.Read(part.Range, at.At, func(key string, entry []byte) bool {
-		list = append(list, candidate{key, append([]byte(nil), entry...)})
+		list = append(list, candidate{key: key, entry: append([]byte(nil), entry...)})
 		left--
 		return left > 0
 	})
@@ -191,25 +208,44 @@ func (f *findRead) candidates(v *lane.View) (list []candidate, x *records.LaneIn
 	return list, x, true
 }
 
-// look reads the records.
-func (f *findRead) look(v *lane.View, list []candidate, x *records.LaneIndex) {
+// look reads the records, when all of them are in memory: an answer has one place
+// in the stream of changes. Those that are not are brought, and the task is
+// stepped again.
+func (f *findRead) look(v *lane.View, list []candidate, part int, x *records.LaneIndex) {
 	at := &f.found.Next
+	wait := false
+	for i := range list {
+		c := &list[i]
+		if c.hash = hash.Key(c.key); v.Replica(partition.Of(c.hash)) != nil {
+			_, _, waits := v.Get(f.req.Map, c.hash, c.key)
+			wait = wait || waits
+		}
+	}
+	if wait {
+		return
+	}
 	var buf []byte
 	for _, c := range list {
-		h := hash.Key(c.key)
-		if v.Replica(partitionOf(h)) == nil {
-			continue // another lane's
-		}
-		e, ok := v.Get(f.req.Map, h, c.key)
-		if !ok {
-			continue
+		if v.Replica(partition.Of(c.hash)) == nil {
+			continue // another lane's: a key that was asked for
 		}
 		f.found.Looked++
-		state := e.StateView(&buf)
-		if c.entry != nil && !x.Holds(c.entry, c.key, records.ValueOf(state)) || !f.req.Keep(c.key, state) {
+		e, ok, _ := v.Get(f.req.Map, c.hash, c.key)
+		state := ""
+		if ok {
+			e.Touch(v.Now().Seconds())
+			state = e.StateView(&buf)
+		}
+		if c.entry != nil && !x.Holds(c.entry, c.key, records.ValueOf(state)) {
+			// What a partition had that was loaded again while the store had the
+			// record, or a change of the store's.
+			x.Forget(c.entry)
 			continue
 		}
-		f.found.Rows = append(f.found.Rows, Row{h, strings.Clone(c.key), strings.Clone(state), e.Arrival()})
+		if !ok || c.entry != nil && at.before(part, c.key, state) || !f.req.Keep(c.key, state) {
+			continue
+		}
+		f.found.Rows = append(f.found.Rows, Row{c.hash, strings.Clone(c.key), strings.Clone(state), e.Arrival()})
 		at.Kept++
 	}
 	if at.Path.Ordered && f.req.Wanted > 0 && at.Kept >= f.req.Wanted && !at.Done {

@@ -316,6 +316,9 @@ func (v *View) Settled() bool {
 	return false
 }
 
+// Waits reports whether the step under way has parked the task.
+func (v *View) Waits() bool { return v.stays }
+
 // Fetch parks the task until the store has answered w, which Step then finds
 // filled in.
 func (v *View) Fetch(w *Want) {

@@ -82,7 +82,9 @@ func (m *Map) unindex(t *record.Table) {
 	}
 	var buf []byte
 	t.Ascend(record.Cursor{}, ^uint32(0), func(e record.Entry) bool {
-		m.reindex(e.Hash(), e.KeyView(), e.StateView(&buf), "")
+		if !e.Hollow() {
+			m.reindex(e.Hash(), e.KeyView(), e.StateView(&buf), "")
+		}
 		return true
 	})
 }

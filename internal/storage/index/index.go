@@ -144,3 +144,6 @@ func (x *Index) Holds(entry []byte, key string, v value.Raw) bool {
 	}
 	return false
 }
+
+// Forget removes an entry that no record has.
+func (x *Index) Forget(entry []byte) { x.set.Delete(entry) }
