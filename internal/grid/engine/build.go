@@ -57,7 +57,7 @@ func (x *Indexes) slice(b *indexBuild, n int, from Place, left *Gather) {
 	t := &passRead{}
 	var on *records.LaneIndex
 	t.before = func(v *lane.View) { on, seen = v.Shared().Index(b.Definition), 0 }
-	t.req = ScanRequest{Map: b.Map, Lane: n, From: from, Budget: buildSlice, Keep: func(key, state string) bool {
+	t.req = ScanRequest{Map: b.Map, Lane: n, From: from, Budget: x.engine.opt.IndexRows, Keep: func(key, state string) bool {
 		if seen++; on != nil {
 			on.IndexState(key, state)
 		}

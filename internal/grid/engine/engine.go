@@ -48,6 +48,10 @@ type Options struct {
 	// Eviction says which records go first. Default: the least recently used.
 	Eviction records.Policy
 
+	// IndexRows is how many records a lane puts into a new index between two groups
+	// of other work. Default 512: about a millisecond.
+	IndexRows int
+
 	// Lane holds the choices of each lane.
 	Lane lane.Options
 }
@@ -61,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 256 << 20
+	}
+	if o.IndexRows == 0 {
+		o.IndexRows = 512
 	}
 	if o.MaxLogBytes == 0 {
 		o.MaxLogBytes = 256 << 20

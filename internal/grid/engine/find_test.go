@@ -31,7 +31,7 @@ type seeker struct {
 
 func newSeeker(t *testing.T, rng *rand.Rand, memory int) *seeker {
 	t.Helper()
-	opt := gridtest.Options{Engine: engine.Options{MemoryBytes: memory}}
+	opt := gridtest.Options{Engine: engine.Options{MemoryBytes: memory, IndexRows: 3}}
 	s := &seeker{World: gridtest.Open(t, opt), t: t, rng: rng, model: map[string]value.Raw{}}
 	s.join()
 	return s
@@ -95,6 +95,11 @@ func (s *seeker) toggle() {
 		x.Drop("m", d.Fields, note)
 	} else {
 		x.Create(d, note)
+	}
+	for range 60 { // the building is under way while records change
+		if s.StepRandom(s.rng); s.rng.IntN(4) == 0 {
+			s.write(1)
+		}
 	}
 	s.Settle()
 	if done != 1 {

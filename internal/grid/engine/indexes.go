@@ -33,10 +33,6 @@ var (
 // every write.
 const maxIndexes = 16
 
-// buildSlice is how many records a lane puts into an index between two groups of
-// other work: about a millisecond.
-const buildSlice = 512
-
 // IndexInfo is how an index is doing.
 type IndexInfo struct {
 	index.Definition
