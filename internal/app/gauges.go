@@ -68,6 +68,14 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 		return float64(keeping.Horizon()) / 1000
 	})
 	registerMemory(reg, n.Engine)
+	gauge("topgun_indexes", "Secondary indexes.", func() float64 { return float64(len(n.Engine.Indexes.List())) })
+	gauge("topgun_index_bytes", "Memory that secondary indexes take.", func() float64 {
+		bytes := 0
+		for _, i := range n.Engine.Indexes.List() {
+			bytes += i.Bytes
+		}
+		return float64(bytes)
+	})
 	gauge("topgun_store_disk_bytes", "Disk space taken by the store.", func() float64 { return float64(store.Stats().DiskBytes) })
 }
 

@@ -106,6 +106,7 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	reg.Add(absent.Service{})
 	n.Host = session.NewHost(w.Clock, n.Tokens, reg, session.NewMetrics(w.Metrics), opt.Session)
 	registerGauges(w.Metrics, n, w.Log, w.Store)
+	n.Engine.Indexes.Load()
 	return n, nil
 }
 
@@ -140,6 +141,7 @@ func (n *Node) Sweep() {
 	n.queries.Sweep()
 	n.syncs.Sweep()
 	n.Engine.Sweep(n.syncs.Confirmed())
+	n.Engine.Indexes.Sweep()
 	n.Host.Sweep()
 }
 

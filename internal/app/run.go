@@ -216,6 +216,7 @@ func (s *server) front() (*transport.Server, error) {
 	api := httpapi.New(s, s.registry, sockets, systemRandom{}, httpapi.Options{Hosts: hosts, Origins: origins, Files: files(s.cfg.Listen.Board)})
 	admin := adminapi.New(s.node.Tokens)
 	admin.MountBackup(s.backup, s.clock)
+	admin.MountIndexes(s.node.Engine.Indexes)
 	api.Handle(adminapi.Prefix, admin)
 	return transport.NewServer(api, sockets, s.clock, s.logger, transport.ServerOptions{
 		DrainTimeout: max(s.cfg.ShutdownTimeout-time.Second, time.Second/2),

@@ -96,11 +96,11 @@ type Engine struct {
 	pressure atomic.Bool            // records cannot be evicted before a checkpoint
 	press    atomic.Pointer[func()] // asks for one
 
-	Credit *Credit
+	Credit  *Credit
+	Indexes *Indexes
 
 	// stuck is why the last checkpoint failed, nil when it did not.
-	stuck   atomic.Pointer[error]
-	Indexes *Indexes
+	stuck atomic.Pointer[error]
 }
 
 // Open loads the durable state of the node from the store and the log.
