@@ -119,6 +119,7 @@ type findRead struct {
 	read
 	req   FindRequest
 	found Found
+	pins  pins
 	err   error
 }
 
@@ -222,6 +223,7 @@ func (f *findRead) look(v *lane.View, list []candidate, part int, x *records.Lan
 		}
 	}
 	if wait {
+		f.pin(v, list)
 		return
 	}
 	var buf []byte
@@ -253,8 +255,30 @@ func (f *findRead) look(v *lane.View, list []candidate, part int, x *records.Lan
 	}
 }
 
+// pin keeps what is there, and what is brought, until all of it is: memory that
+// has room for less would never have it together.
+func (f *findRead) pin(v *lane.View, list []candidate) {
+	m := v.Shared().Find(f.req.Map)
+	if m == nil || len(f.pins) > 0 {
+		return
+	}
+	seen := map[partition.ID]bool{}
+	for i := range list {
+		id := partition.Of(list[i].hash)
+		r := v.Replica(id)
+		if r == nil || seen[id] {
+			continue
+		}
+		seen[id] = true
+		if t := r.Table(m); t != nil {
+			f.pins.add(t)
+		}
+	}
+}
+
 // Release implements lane.Task.
 func (f *findRead) Release(err error) {
+	f.pins.drop()
 	if err == nil {
 		err = f.err
 	}

@@ -316,3 +316,6 @@ func definitionOf(state string) (d index.Definition, ok bool) {
 	}
 	return d, d.Validate() == nil
 }
+
+// Has reports whether there is an index of these fields, complete or not.
+func (x *Indexes) Has(d index.Definition) bool { return x.current(d) != nil }

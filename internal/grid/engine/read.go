@@ -244,6 +244,9 @@ type Slice struct {
 	Rows []Row
 	Next Place
 
+	// Looked is how many records were looked at.
+	Looked int
+
 	// Err is set when the lane could not answer.
 	Err error
 }
@@ -284,6 +287,8 @@ type scanRead struct {
 	req  ScanRequest
 	rows []Row
 	next Place
+
+	looked int
 
 	pins pins
 	want *lane.Want // what the store has behind place
@@ -335,6 +340,7 @@ func (s *scanRead) Step(v *lane.View) {
 		}
 		return false
 	})
+	s.looked = s.req.Budget - budget
 }
 
 // ask has the store read what it has behind a place.
@@ -377,7 +383,7 @@ func (s *scanRead) slice(r *records.Replica, m *records.Map, from, to record.Cur
 func (s *scanRead) Release(err error) {
 	s.pins.drop()
 	s.req.To.Mark(Slice{
-		Scan: s.req.Scan, Lane: s.req.Lane, Rows: s.rows, Next: s.next, Err: errors.Join(err, unread(s.err)),
+		Scan: s.req.Scan, Lane: s.req.Lane, Rows: s.rows, Next: s.next, Looked: s.looked, Err: errors.Join(err, unread(s.err)),
 	})
 }
 

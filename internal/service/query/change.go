@@ -33,7 +33,7 @@ func (s *Service) change(r *change.Record) {
 			s.updates = ups
 			switch {
 			case short:
-				s.wantPass(q)
+				s.wantRows(q)
 			case q.live != nil && q.live.failed() != nil:
 				s.failing = append(s.failing, q)
 			default:

@@ -53,7 +53,7 @@ func (s *Service) answerFenced(sub *subscription) {
 	// Not ready, or something may have expired since.
 	if q.scan == nil {
 		q.waiting.add(sub)
-		s.wantPass(q)
+		s.wantRows(q)
 		return
 	}
 	q.later.add(sub)

@@ -22,6 +22,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/service/servicetest"
+	"github.com/topgunbuild/topgun-go/internal/storage/index"
 )
 
 const liveMap = "notes"
@@ -52,6 +53,7 @@ func newHarness(t *testing.T, name string, seed uint64, world gridtest.Options, 
 	h := &harness{t: t, name: name, rng: rand.New(rand.NewPCG(seed, 5)), world: gridtest.Open(t, world)}
 	h.service = New(h.world.Engine, h.world.Feed, h.world.Clock, prometheus.NewRegistry(), opt)
 	h.world.Add(h.service)
+	h.world.Engine.Indexes.Load()
 	h.asker = &asker{t, h.rng}
 	for range 12 {
 		h.pool = append(h.pool, h.asker.query())
@@ -448,4 +450,25 @@ func countOf(t *testing.T, m prometheus.Metric) float64 {
 		t.Fatal(err)
 	}
 	return out.GetCounter().GetValue()
+}
+
+// indexed are the indexes that a history makes and drops.
+var indexed = []index.Definition{
+	{Map: liveMap, Kind: index.Ordered, Fields: []string{"n"}},
+	{Map: liveMap, Kind: index.Ordered, Fields: []string{"g", "n"}},
+	{Map: liveMap, Kind: index.Ordered, Fields: []string{"n", "s"}},
+	{Map: liveMap, Kind: index.Hash, Fields: []string{"g"}},
+	{Map: liveMap, Kind: index.Ordered, Fields: []string{"s"}},
+	{Map: liveMap, Kind: index.Inverted, Fields: []string{"list"}},
+}
+
+// toggle makes an index, or drops it.
+func (h *harness) toggle() {
+	d := indexed[h.rng.IntN(len(indexed))]
+	x := h.world.Engine.Indexes
+	if h.rng.IntN(3) == 0 {
+		x.Drop(d.Map, d.Fields, func(error) {}) // it may not be there
+		return
+	}
+	x.Create(d, func(error) {}) // it may be there
 }

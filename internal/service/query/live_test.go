@@ -17,6 +17,7 @@ var worlds = []struct {
 	opt   Options
 	gaps  bool // the service is kept from its inbox until it overflows
 	fail  bool // syncs fail
+	index bool // indexes are made and dropped
 }{
 	{name: "without a log", seeds: 12, world: gridtest.Options{Null: true}, opt: Options{SliceRows: 3, Scans: 2}},
 	{
@@ -31,6 +32,15 @@ var worlds = []struct {
 		name: "with everything", seeds: 12, gaps: true, fail: true,
 		world: gridtest.Options{Engine: engine.Options{Lanes: 2}}, opt: Options{SliceRows: 5, Inbox: 20},
 	},
+	{
+		name: "with indexes", seeds: 24, index: true,
+		world: gridtest.Options{Null: true, Engine: engine.Options{IndexRows: 3}}, opt: Options{SliceRows: 3, SeekRows: 2, Seeks: 3},
+	},
+	{
+		name: "with indexes and everything", seeds: 10, index: true, gaps: true, fail: true,
+		world: gridtest.Options{Engine: engine.Options{Lanes: 3, IndexRows: 7, MemoryBytes: 12 << 10}},
+		opt:   Options{SliceRows: 5, SeekRows: 3, Inbox: 20},
+	},
 }
 
 // TestLiveRowsAreTheQueryRunAgain runs random histories of writes, subscriptions
@@ -41,7 +51,7 @@ var worlds = []struct {
 func TestLiveRowsAreTheQueryRunAgain(t *testing.T) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
-			updates, resumed, gaps := 0, 0, uint64(0)
+			updates, resumed, gaps, sought := 0, 0, uint64(0), 0.0
 			for seed := range uint64(w.seeds) {
 				h := newHarness(t, fmt.Sprintf("seed %d", seed+1), seed+1, w.world, w.opt)
 				for i := range 4 {
@@ -55,7 +65,9 @@ func TestLiveRowsAreTheQueryRunAgain(t *testing.T) {
 				}
 				h.world.Settle()
 				for n := range 1200 {
-					h.act(w.fail)
+					if h.act(w.fail); w.index && h.rng.IntN(40) == 0 {
+						h.toggle()
+					}
 					if n%300 == 299 {
 						h.check(fmt.Sprint("after ", n))
 					}
@@ -64,12 +76,16 @@ func TestLiveRowsAreTheQueryRunAgain(t *testing.T) {
 				_, g := h.service.inbox.Depth()
 				gaps += g
 				resumed += h.resumed
+				sought += countOf(t, h.service.metrics.seeks)
 				h.leave()
 			}
 			if updates == 0 || (gaps > 0) != w.gaps || resumed == 0 && !w.gaps {
 				t.Errorf("%d updates, %d resumed, %d gaps: the histories do something else", updates, resumed, gaps)
 			}
-			t.Logf("%d updates, %d resumed, %d gaps", updates, resumed, gaps)
+			if w.index && sought == 0 {
+				t.Error("no query was answered by an index")
+			}
+			t.Logf("%d updates, %d resumed, %d gaps, %v seeks", updates, resumed, gaps, sought)
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/conditions"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
+	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
 // pass reads a whole map once, for all standing queries that want it.
@@ -21,6 +22,7 @@ type pass struct {
 	left    int // lanes that are not done
 	now     int64
 	rows    uint64 // seen so far
+	looked  int    // records, wanted or not
 }
 
 // wanted is a condition with those of its standing queries that are in a pass.
@@ -107,6 +109,10 @@ func (s *Service) ask(p *pass, lane int) {
 
 // slice takes what a lane has found.
 func (s *Service) slice(sl engine.Slice) {
+	if e, ok := sl.Scan.(*explaining); ok {
+		s.explainedSlice(e, &sl)
+		return
+	}
 	p, ok := sl.Scan.(*pass)
 	if !ok || p.over {
 		return // given up meanwhile
@@ -121,6 +127,7 @@ func (s *Service) slice(sl engine.Slice) {
 	for i := range sl.Rows {
 		p.admit(kind, &sl.Rows[i])
 	}
+	p.looked += sl.Looked
 	p.places[sl.Lane] = sl.Next
 	if !sl.Next.Done {
 		s.ask(p, sl.Lane)
@@ -130,6 +137,7 @@ func (s *Service) slice(sl engine.Slice) {
 		return
 	}
 	s.endPass(p)
+	s.saw(p)
 	for _, q := range p.members {
 		if q.scan != nil && q.scan.pass == p {
 			s.finish(q)
@@ -186,7 +194,7 @@ func (s *Service) finish(q *standing) {
 	if r.window.short() {
 		// Removals have used up what was found, and no answer is ever partial.
 		q.fills++
-		s.wantPass(q)
+		s.wantRows(q)
 		return
 	}
 	if failed := r.failed(); failed != nil {
@@ -236,8 +244,12 @@ func (s *Service) cancelPass(q *standing) {
 	if q.scan == nil {
 		return
 	}
-	p := q.scan.pass
+	p, k := q.scan.pass, q.scan.seek
 	q.scan = nil
+	if k != nil {
+		s.endSeek(k)
+		return
+	}
 	if p.users--; p.users == 0 && !p.over {
 		s.endPass(p)
 	}
@@ -261,11 +273,14 @@ func (s *Service) gap() {
 			}
 			q.from = position{} // nowhere in the new epoch
 			s.cancelPass(q)
-			s.wantPass(q)
+			s.wantRows(q)
 		}
 		for _, st := range m.followers {
 			st.caller.Out.Close(errGap)
 		}
 	}
 	s.loseFences()
+	for e := range s.explains {
+		s.explainNext(e, 0, false, service.ErrBusy)
+	}
 }

@@ -65,7 +65,7 @@ func (s *Service) add(cmd *command) {
 		s.fence(sub)
 	default:
 		q.waiting.add(sub)
-		s.wantPass(q)
+		s.wantRows(q)
 	}
 }
 

@@ -173,10 +173,21 @@ func (c *changed) row(p *plan) *row {
 	return p.row(c.key, c.after.state, &doc)
 }
 
-// scan is a result on its way: a pass over the map fills it.
+// scan is a result on its way: a pass over the map fills it, or a seek.
 type scan struct {
 	pass   *pass
+	seek   *seek
 	result *result
+}
+
+// take takes one change into it, as far as that has been read.
+func (s *scan) take(e *engine.Engine, c *changed) {
+	switch {
+	case s.seek != nil:
+		s.seek.take(e, c, s.result)
+	case s.passed(e, c.hash, c.key):
+		s.result.take(c, nil)
+	}
 }
 
 // passed reports whether the pass has seen the key.

@@ -9,6 +9,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
 	"github.com/topgunbuild/topgun-go/internal/core/conditions"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/grid/access"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/feed"
@@ -32,6 +33,17 @@ type Options struct {
 	// SliceRows is how many records a lane looks at between two groups of other
 	// work, for a pass with one query. Default 1024.
 	SliceRows int
+
+	// Seeks is the most searches by indexes under way at once. Default 64.
+	Seeks int
+
+	// SeekRows is how many records a lane looks up for a search between two groups
+	// of other work. Default 256.
+	SeekRows int
+
+	// AutoIndex has indexes made that would have spared the queries seen much
+	// reading, not only advised.
+	AutoIndex bool
 
 	// Inbox is the most changes that wait to be looked at. Default 262 144.
 	Inbox int
@@ -58,6 +70,8 @@ func (o Options) withDefaults() Options {
 	def(&o.SessionQueries, 1000)
 	def(&o.Scans, 4)
 	def(&o.SliceRows, 1024)
+	def(&o.Seeks, 64)
+	def(&o.SeekRows, 256)
 	def(&o.Inbox, 1<<18)
 	def(&o.HistoryEvents, 1<<16)
 	def(&o.HistoryBytes, 8<<20)
@@ -91,12 +105,16 @@ type Service struct {
 	event    uint64 // counts changes, to tell each session of one once
 	echo     echoes
 
-	queue   []*mapState // want a pass
-	passes  int         // under way
-	stalled []stalledSlice
-	fences  *fences // under way, or nil
-	fenced  list    // wait for the next fences
-	lagging []*subscription
+	queue    []*mapState // want a pass
+	passes   int         // under way
+	adviser  access.Adviser
+	explains map[*explaining]struct{}
+	seeking  []*seek // want to begin
+	seeks    int     // under way
+	stalled  []stalledSlice
+	fences   *fences // under way, or nil
+	fenced   list    // wait for the next fences
+	lagging  []*subscription
 
 	// What a step gathers; empty between steps.
 	totals, answered []*standing
@@ -135,6 +153,7 @@ type sessionState struct {
 // command is a message of a session on its way to Step.
 type command struct {
 	caller    *service.Caller
+	explain   *explaining
 	id        string // of the query
 	plan      *plan
 	cursor    cursorStatus
@@ -153,6 +172,7 @@ const commandLimit = 1 << 16
 type metrics struct {
 	subscriptions, standings              prometheus.Gauge
 	scans, gaps, updates, resumed, lagged prometheus.Counter
+	seeks                                 prometheus.Counter
 }
 
 // New makes the service. It joins the feed, so it must be made before the first
@@ -168,12 +188,13 @@ func New(e *engine.Engine, fd *feed.Feed, clk clock.Clock, reg prometheus.Regist
 		subscriptions: gauge("topgun_query_subscriptions", "Live query subscriptions."),
 		standings:     gauge("topgun_query_standing", "Distinct standing queries."),
 		scans:         counter("topgun_query_scans_total", "Passes over a map for its queries."),
+		seeks:         counter("topgun_query_seeks_total", "Searches by indexes or keys in place of a pass."),
 		gaps:          counter("topgun_query_gaps_total", "Times the query service fell behind and scanned again."),
 		updates:       counter("topgun_query_updates_total", "Messages sent to subscribers and followers."),
 		resumed:       counter("topgun_query_resumed_total", "Subscriptions that were sent what they had missed instead of a result."),
 		lagged:        counter("topgun_query_lagged_total", "Times a subscriber was too slow and was sent nothing until it had caught up."),
 	}
-	reg.MustRegister(m.subscriptions, m.standings, m.scans, m.gaps, m.updates, m.resumed, m.lagged)
+	reg.MustRegister(m.subscriptions, m.standings, m.scans, m.gaps, m.updates, m.resumed, m.lagged, m.seeks)
 	s := &Service{
 		opt: opt.withDefaults(), clock: clk, engine: e, bell: actor.NewBell(), metrics: m,
 		maps: map[string]*mapState{}, sessions: map[uint64]*sessionState{},
@@ -271,6 +292,8 @@ func (s *Service) Step() bool {
 			switch mark := it.Mark.(type) {
 			case engine.Slice:
 				s.slice(mark)
+			case engine.Found:
+				s.found(&mark)
 			case *fences:
 				s.fenceSeen(mark)
 			}
@@ -286,6 +309,7 @@ func (s *Service) Step() bool {
 	}
 	clear(s.answered)
 	s.answered = s.answered[:0]
+	s.startSeeks()
 	s.startPasses()
 	s.startFences()
 	return len(commands)+len(items) > 0
@@ -293,8 +317,11 @@ func (s *Service) Step() bool {
 
 func (s *Service) run(cmd *command) {
 	switch {
+	case cmd.explain != nil:
+		s.explain(cmd.explain)
 	case cmd.sweep:
 		s.retryStalled()
+		s.adopt()
 		s.catchUp()
 		s.forgetMaps()
 	case cmd.leave:

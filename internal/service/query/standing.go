@@ -109,8 +109,8 @@ func (l *list) take() []*subscription {
 // apply takes one change of the map, which was at position from before it. It returns the updates for those who
 // listen, and whether the window has to be filled by a pass.
 func (q *standing) apply(e *engine.Engine, c *changed, from position, ups []update) (out []update, short bool) {
-	if s := q.scan; s != nil && s.passed(e, c.hash, c.key) && !mistake.QueryScanIsAlone {
-		s.result.take(c, nil)
+	if q.scan != nil && !mistake.QueryScanIsAlone {
+		q.scan.take(e, c)
 	}
 	if q.live == nil || q.filling {
 		return ups, false
