@@ -34,6 +34,7 @@ type grammar struct {
 	Export  exportCommand  `cmd:"" help:"Write maps as lines of JSON."`
 	Import  importCommand  `cmd:"" help:"Bring lines of JSON into a running server."`
 	Inspect inspectCommand `cmd:"" help:"Look into what a node has on disk."`
+	Query   queryCommand   `cmd:"" help:"Ask how a running server answers queries."`
 	Bench   benchCommand   `cmd:"" help:"Measure a server, and what the least possible one would do."`
 	Version versionCommand `cmd:"" help:"Say which version this is and how it was built."`
 

@@ -108,3 +108,117 @@ func TestIndexesOverHTTP(t *testing.T) {
 		}
 	}
 }
+
+// explained is how the server answers a query.
+type explained struct {
+	Lanes          []struct{ Path string }
+	LookedAt, Rows int
+	Advice         *struct{ MapName, Attribute, IndexType string }
+}
+
+func (s *testServer) explain(query string) explained {
+	s.t.Helper()
+	code, body := s.admin("POST", "query/explain", `{"mapName":"m","query":`+query+`}`)
+	var x explained
+	if err := json.Unmarshal([]byte(body), &x); code != http.StatusOK || err != nil || len(x.Lanes) == 0 {
+		s.t.Fatalf("%s is explained with %d %s", query, code, body)
+	}
+	return x
+}
+
+// fill writes records with a status, of which there are few, and a time.
+func (s *testServer) fill(records int) {
+	s.t.Helper()
+	p := s.dial()
+	var ops []wire.ClientOp
+	for i := range records {
+		ops = append(ops, peer.Put(fmt.Sprint(i+1), "m", fmt.Sprint("k", i), map[string]any{"status": i % 20, "at": i}, at(int64(10+i))))
+		if len(ops) == 1000 || i == records-1 {
+			write(s.t, p, ops...)
+			ops = nil
+		}
+	}
+}
+
+// TestQueriesAreExplained shows what queries cost without indexes and with them,
+// and that those which are told to be live are answered in the same way.
+func TestQueriesAreExplained(t *testing.T) {
+	s := startServer(t)
+	s.fill(4000)
+	const equal, ordered = `{"where":{"status":7}}`, `{"where":{"status":7},"sort":[{"field":"at","direction":"desc"}],"limit":5}`
+	x := s.explain(equal)
+	if x.LookedAt != 4000 || x.Rows != 200 || x.Lanes[0].Path != "scan" || x.Advice == nil || x.Advice.Attribute != "status" || x.Advice.IndexType != "hash" {
+		t.Errorf("without an index: %+v", x)
+	}
+	if x := s.explain(ordered); x.Advice == nil || x.Advice.Attribute != "status,at" || x.Advice.IndexType != "navigable" {
+		t.Errorf("without an index: %+v", x)
+	}
+	for _, body := range []string{
+		`{"mapName":"m","attribute":"status","indexType":"hash"}`, `{"mapName":"m","attribute":"status,at","indexType":"navigable"}`,
+	} {
+		if code, text := s.admin("POST", "indexes", body); code != http.StatusCreated {
+			t.Fatalf("%d %s", code, text)
+		}
+	}
+	s.indexed("m/status")
+	s.indexed("m/status,at")
+	if x := s.explain(equal); x.LookedAt != 200 || x.Rows != 200 || x.Advice != nil {
+		t.Errorf("with an index: %+v", x)
+	}
+	if x := s.explain(ordered); x.LookedAt > 50 || !strings.HasSuffix(x.Lanes[0].Path, "in order") {
+		t.Errorf("with an index in order: %+v", x)
+	}
+	if x := s.explain(`{"where":{"_key":"k17"}}`); x.LookedAt > 1 || x.Rows != 1 {
+		t.Errorf("by key: %+v", x)
+	}
+	before := s.metric("topgun_query_scans_total")
+	p := s.dial()
+	where := peer.Value(map[string]any{"status": 7})
+	p.Send(&wire.QuerySub{QueryID: "q", MapName: "m", Query: wire.Query{Where: where}})
+	if got := peer.Only[*wire.QueryResp](p); len(got.Results) != 200 {
+		t.Errorf("%d rows", len(got.Results))
+	}
+	if s.metric("topgun_query_scans_total") != before || s.metric("topgun_query_seeks_total") == 0 {
+		t.Error("a live query with an index scans the map")
+	}
+	for _, bad := range []string{`{}`, `nonsense`, `{"mapName":"m","query":{"predicate":{"op":"dance"}}}`, `{"mapName":"none"}`} {
+		if code, body := s.admin("POST", "query/explain", bad); code != http.StatusBadRequest {
+			t.Errorf("%s is answered %d %s", bad, code, body)
+		}
+	}
+}
+
+// TestAdviceIsGivenAndTaken asks a query that reads much for little: the server
+// advises an index, and makes it only where it was told to.
+func TestAdviceIsGivenAndTaken(t *testing.T) {
+	for _, auto := range []string{"false", "true"} {
+		s := startServer(t, "TOPGUN_AUTO_INDEX="+auto)
+		s.fill(20_000)
+		p := s.dial()
+		for i := range 6 {
+			where := peer.Value(map[string]any{"status": i})
+			p.Send(&wire.QuerySub{QueryID: fmt.Sprint(i), MapName: "m", Query: wire.Query{Where: where}})
+			if got := peer.Only[*wire.QueryResp](p); len(got.Results) != 1000 {
+				t.Errorf("%d rows", len(got.Results))
+			}
+		}
+		if auto == "true" {
+			s.indexed("m/status")
+			continue
+		}
+		code, body := s.admin("GET", "indexes/advice", "")
+		var all struct {
+			Advice []struct {
+				MapName, Attribute, IndexType string
+				Queries, RecordsSpared        int
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &all); code != 200 || err != nil || len(all.Advice) != 1 ||
+			all.Advice[0].Attribute != "status" || all.Advice[0].Queries != 6 || all.Advice[0].RecordsSpared < 100_000 {
+			t.Errorf("%d %s %v", code, body, err)
+		}
+		if code, body := s.admin("GET", "indexes", ""); code != 200 || strings.Contains(body, "status") {
+			t.Errorf("an index was made that nobody asked for: %s", body)
+		}
+	}
+}

@@ -25,6 +25,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service"
 	"github.com/topgunbuild/topgun-go/internal/service/auth"
 	"github.com/topgunbuild/topgun-go/internal/service/maps"
+	"github.com/topgunbuild/topgun-go/internal/service/query"
 	syncservice "github.com/topgunbuild/topgun-go/internal/service/sync"
 	"github.com/topgunbuild/topgun-go/internal/session"
 	"github.com/topgunbuild/topgun-go/internal/transport"
@@ -118,6 +119,7 @@ func nodeOptions(cfg config.Config, plan memoryPlan, id string, port int) NodeOp
 			OutboxBytes: cfg.Limits.OutboxBytes, InFlight: cfg.Limits.FramesInFlight,
 			HandshakeTimeout: cfg.Limits.HandshakeTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		},
+		Query:           query.Options{AutoIndex: cfg.Queries.AutoIndex},
 		Tokens:          tokens(cfg.Auth),
 		DeviceRetention: cfg.Lifetimes.Devices,
 	}
@@ -217,6 +219,7 @@ func (s *server) front() (*transport.Server, error) {
 	admin := adminapi.New(s.node.Tokens)
 	admin.MountBackup(s.backup, s.clock)
 	admin.MountIndexes(s.node.Engine.Indexes)
+	admin.MountQueries(s.node.queries)
 	api.Handle(adminapi.Prefix, admin)
 	return transport.NewServer(api, sockets, s.clock, s.logger, transport.ServerOptions{
 		DrainTimeout: max(s.cfg.ShutdownTimeout-time.Second, time.Second/2),

@@ -19,6 +19,7 @@ type Config struct {
 	Memory    Memory
 	Lifetimes Lifetimes
 	Limits    Limits
+	Queries   Queries
 	Log       Log
 
 	// UnreachableConcern says what becomes of an operation whose write concern
@@ -188,6 +189,13 @@ type Limits struct {
 	HandshakeTimeout time.Duration
 	// IdleTimeout is how long a connection may stay silent.
 	IdleTimeout time.Duration
+}
+
+// Queries says how queries are answered.
+type Queries struct {
+	// AutoIndex has the server make indexes that the queries seen would have used
+	// much, rather than only advise them.
+	AutoIndex bool
 }
 
 // Format is the shape of a log line.

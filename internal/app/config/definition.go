@@ -17,6 +17,7 @@ const (
 	groupMemory    = "Memory"
 	groupLifetimes = "Lifetimes"
 	groupLimits    = "Limits"
+	groupQueries   = "Queries"
 	groupLog       = "Logging"
 )
 
@@ -39,6 +40,7 @@ func define(c *Config, file *string) []Option {
 		defineMemory(&c.Memory),
 		defineLifetimes(&c.Lifetimes),
 		defineLimits(&c.Limits),
+		defineQueries(&c.Queries),
 		defineLog(&c.Log),
 	)
 }
@@ -197,6 +199,16 @@ func definePostgres(p *PostgresStorage) []Option {
 			Name: "postgres-connections", Env: "TOPGUN_POSTGRES_CONNECTIONS", Group: groupPostgres, Default: "4",
 			Help:  "Most connections to the database: one writes, the others read while a new machine or a comparison needs them.",
 			value: whole{to: &p.Connections, min: 2, max: 100},
+		},
+	}
+}
+
+func defineQueries(q *Queries) []Option {
+	return []Option{
+		{
+			Name: "auto-index", Env: "TOPGUN_AUTO_INDEX", Group: groupQueries, Default: "false",
+			Help:  "Make an index when three queries would have used it and been spared 100000 records. Without, the server only advises it.",
+			value: onOff{to: &q.AutoIndex},
 		},
 	}
 }

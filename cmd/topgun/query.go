@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/transport"
+	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
+)
+
+// queryCommand is about queries.
+type queryCommand struct {
+	Explain explainCommand `cmd:"" help:"Answer a query once and say how: path, records looked at, time."`
+}
+
+// explainCommand has a server explain a query.
+type explainCommand struct {
+	Map   string `arg:"" help:"The map."`
+	Query string `arg:"" optional:"" default:"{}" help:"The query as JSON: where or predicate, sort, limit, …" placeholder:"JSON"`
+	JSON  bool   `name:"json" help:"Write the server's answer as it is."`
+
+	remote
+}
+
+// Help is what `topgun query explain --help` says beyond its flags.
+func (explainCommand) Help() string {
+	return `Example: topgun query explain todos '{"where":{"done":false},"sort":[{"field":"at","direction":"desc"}],"limit":20}'. ` +
+		`docs/operations/indexes.md explains the paths.`
+}
+
+// Run asks and prints.
+func (c explainCommand) Run(ctx context.Context, p process) error {
+	if !json.Valid([]byte(c.Query)) {
+		return fmt.Errorf("the query is not JSON: %s", c.Query)
+	}
+	body := fmt.Sprintf(`{"mapName":%s,"query":%s}`, strconv.Quote(c.Map), c.Query)
+	url := strings.TrimSuffix(c.Server, "/") + adminapi.ExplainPath
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("reach the server: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var problem transport.Problem
+		if json.Unmarshal(text, &problem) != nil {
+			problem.Message = resp.Status
+		}
+		return fmt.Errorf("the server refuses: %s", problem.Message)
+	}
+	if c.JSON {
+		_, err = p.stdout.Write(text)
+		return err
+	}
+	return printExplanation(p.stdout, text)
+}
+
+func printExplanation(w io.Writer, text []byte) error {
+	var x struct {
+		Lanes []struct {
+			Path      string
+			LookedAt  int
+			Rows      int
+			Estimates []struct {
+				Path       string
+				Rows, Cost int
+			}
+		}
+		LookedAt, Rows int
+		TookMicros     int64
+		Advice         *struct{ MapName, Attribute, IndexType string }
+	}
+	if err := json.Unmarshal(text, &x); err != nil {
+		return fmt.Errorf("understand the answer: %w", err)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%d records looked at for %d rows in %v\n", x.LookedAt, x.Rows, time.Duration(x.TookMicros)*time.Microsecond)
+	for i, l := range x.Lanes {
+		fmt.Fprintf(&b, "lane %d: %s: %d looked at, %d rows\n", i, l.Path, l.LookedAt, l.Rows)
+		for _, e := range l.Estimates {
+			fmt.Fprintf(&b, "  about %d records, cost %d: %s\n", e.Rows, e.Cost, e.Path)
+		}
+	}
+	if a := x.Advice; a != nil {
+		fmt.Fprintf(&b, "an index would help: {\"mapName\":%q,\"attribute\":%q,\"indexType\":%q}\n", a.MapName, a.Attribute, a.IndexType)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
