@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
@@ -80,12 +81,7 @@ func (p *FoundAt) Covers(key, state string) bool {
 		return p.Done
 	}
 	if p.Path.HasKeys {
-		for _, k := range p.Path.Keys[:p.Part] {
-			if k == key {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(p.Path.Keys[:p.Part], key)
 	}
 	for i, part := range p.Path.Parts[:min(p.Part+1, len(p.Path.Parts))] {
 		at := index.Cursor{Done: true}

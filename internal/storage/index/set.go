@@ -196,10 +196,9 @@ func (s *Set) Before(b []byte) []byte {
 	if len(s.pages) == 0 {
 		return nil
 	}
-	n, i := len(s.pages)-1, 0
-	if b == nil {
-		i = len(s.pages[n].slots)
-	} else {
+	n := len(s.pages) - 1
+	i := len(s.pages[n].slots)
+	if b != nil {
 		n = s.pageOf(b)
 		i = s.pages[n].lowerBound(b)
 	}

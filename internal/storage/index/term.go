@@ -103,8 +103,8 @@ func (x *Index) termLen(entry []byte) int {
 // after is the least byte string that is greater than all that begin with b, nil
 // when there is none. It changes b.
 func after(b []byte) []byte {
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] != 0xff {
+	for i, c := range slices.Backward(b) {
+		if c != 0xff {
 			b[i]++
 			return b[:i+1]
 		}
