@@ -95,6 +95,42 @@ func TestConcernsWhileTheDiskIsHeld(t *testing.T) {
 	}
 }
 
+// TestOneSyncServesAllWhoWait: while a sync is under way the lanes go on, and what
+// all sessions have written meanwhile becomes durable with the next one.
+func TestOneSyncServesAllWhoWait(t *testing.T) {
+	disk := &testDisk{}
+	s := startServerOn(t, filepath.Join(t.TempDir(), "data"), disk.fs())
+	syncs := func() float64 { return s.metric("topgun_log_sync_seconds_count") }
+	first := s.dial()
+	release := disk.hold()
+	first.Send(peer.Batch(peer.Put("1", "m", "first", 1, at(5))))
+	before := syncs()
+	var others []*peer.Peer
+	for n := range 30 {
+		p := s.dial()
+		p.Send(peer.Batch(peer.Put("1", "m", fmt.Sprint("other", n), 1, at(5))))
+		weak := peer.Batch(peer.Put("2", "m", fmt.Sprint("weak", n), 1, at(5)))
+		weak.WriteConcern = wire.Applied
+		q := s.dial() // whom the lane answers, which it could not if it stood still
+		q.Send(weak)
+		if ack := peer.Only[*wire.OpAck](q); ack.AchievedLevel != wire.Applied {
+			t.Fatalf("acknowledged with %+v", ack)
+		}
+		others = append(others, p)
+	}
+	release()
+	for _, p := range append(others, first) {
+		if ack := peer.Only[*wire.OpAck](p); ack.AchievedLevel != wire.Persisted {
+			t.Errorf("acknowledged with %+v", ack)
+		}
+	}
+	// The one that was held, and one for everybody; the groups of the two lanes
+	// may have come apart.
+	if n := syncs() - before; n < 1 || n > 4 {
+		t.Errorf("%v syncs for 61 frames of 61 sessions", n)
+	}
+}
+
 // TestADiskThatFails: a full disk and a failing sync refuse writes by name, reads
 // go on, the node says that it is not well, and when the disk is well again so is
 // the node, without a restart. What was acknowledged is there, what was refused

@@ -7,7 +7,6 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
-	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
 // registerGauges exports what the floors below count for themselves.
@@ -45,12 +44,6 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 	counter("topgun_checkpoint_failures_total", "Checkpoints that failed and were tried again.", func() float64 {
 		return float64(n.Checkpointer.Stats().Failures)
 	})
-	if files, ok := lg.(*log.Log); ok {
-		counter("topgun_log_consumers_lost_total", "Times that a consumer fell so far behind that it has to copy the whole state again.", func() float64 {
-			return float64(files.Stats().LostConsumers)
-		})
-		reg.MustRegister(newConsumerMetrics(files))
-	}
 	keeping := n.Engine.Keeping()
 	counter("topgun_expired_total", "Records and tags whose time was over.", func() float64 {
 		expired, _, _ := keeping.Counts()

@@ -14,7 +14,6 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/app/config"
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
-	"github.com/topgunbuild/topgun-go/internal/grid/consume"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/embedded"
@@ -83,11 +82,9 @@ func openLocal(cfg config.Storage, disk vfs.FS, dir string, cache int64, clk clo
 		return nil, err
 	}
 	lg, err := log.Open(disk, filepath.Join(dir, "log"), clk, log.Options{
-		SegmentBytes:  min(cfg.ChangeLogBytes/8, maxSegmentBytes),
-		ConsumerBytes: cfg.ConsumerLogBytes,
-		Index:         consume.Index,
-		Logger:        logger,
-		OnSync:        syncs,
+		SegmentBytes: min(cfg.ChangeLogBytes/8, maxSegmentBytes),
+		Logger:       logger,
+		OnSync:       syncs,
 	})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())

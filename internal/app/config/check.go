@@ -133,7 +133,7 @@ func (l *loader) warn(c *Config) {
 	}
 	if c.Storage.Backend == Null {
 		l.warnings = append(l.warnings, "storage is null: everything is lost when the server stops")
-		for _, name := range []string{"data-dir", "checkpoint-interval", "change-log-bytes", "consumer-log-bytes"} {
+		for _, name := range []string{"data-dir", "checkpoint-interval", "change-log-bytes"} {
 			l.noEffect(name, "storage is null")
 		}
 	}

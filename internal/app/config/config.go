@@ -125,10 +125,6 @@ type Storage struct {
 	// ChangeLogBytes bounds the change log since the last checkpoint; reaching
 	// it starts a checkpoint and, if that does not keep up, slows writers down.
 	ChangeLogBytes int64
-
-	// ConsumerLogBytes bounds the change log that is kept for consumers that have
-	// fallen behind, beyond what the store needs.
-	ConsumerLogBytes int64
 }
 
 // WriteMode says when a write to a database counts.

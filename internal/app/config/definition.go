@@ -158,11 +158,6 @@ func defineStorage(s *Storage) []Option {
 			Help:  "Bound of the change log since the last checkpoint. Reaching it starts a checkpoint and may slow writers.",
 			value: size[int64]{to: &s.ChangeLogBytes, min: 16 << 20, max: 64 << 30},
 		},
-		{
-			Name: "consumer-log-bytes", Env: "TOPGUN_CONSUMER_LOG_BYTES", Group: groupStorage, Default: "1GiB",
-			Help:  "Change log kept beyond that for consumers that have fallen behind. One that falls further behind copies the whole state again.",
-			value: size[int64]{to: &s.ConsumerLogBytes, min: 16 << 20, max: 1 << 40},
-		},
 	}
 }
 
