@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,6 +84,15 @@ func TestWhatHappenedIsTold(t *testing.T) {
 	a.until("document.querySelector('.mark.shown').textContent === 'kept here'")
 	hers.heal()
 	a.until(reached("local sent disk"))
+	// More acts than the note has room for: none is left saying less than is true.
+	hers.cut()
+	a.offline()
+	for i := range 12 {
+		a.add(fmt.Sprintf("one of many, %d", i))
+	}
+	hers.heal()
+	a.online()
+	a.until("[...document.querySelectorAll('.mark.shown')].every((m) => m.textContent === 'on disk')")
 	b := open(t, bob, connect(t, s).url(), chromium.PageOptions{})
 	a.until("document.querySelector('#people').dataset.others === '1'")
 	a.add("together")

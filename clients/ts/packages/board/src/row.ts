@@ -27,6 +27,8 @@ const marked = 3_200;
 export class Row {
   readonly id: string;
   readonly element: HTMLLIElement;
+  /** The latest act on the item that the mark is about. */
+  latest = -1;
   readonly #grip: HTMLButtonElement;
   readonly #done: HTMLInputElement;
   readonly #text: HTMLTextAreaElement;

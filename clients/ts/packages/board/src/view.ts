@@ -228,9 +228,9 @@ export class View {
   }
 
   #mark(entry: Entry): void {
-    if (this.#journal.entries.find((e) => e.item === entry.item) !== entry) return;
     const row = this.#list.row(entry.item);
-    if (!row) return;
+    if (!row || row.latest > entry.key) return;
+    row.latest = entry.key;
     const away = this.#connection.state !== 'online';
     if (entry.refused !== undefined) row.mark('refused', 'refused', true);
     else if (entry.took.has('seen')) row.mark('seen', `seen by ${entry.by[0] ?? ''}`, false);
