@@ -4,6 +4,7 @@ import type { ORMapHandle } from './ormap.js';
 import { ORMaps } from './ormaps.js';
 import { Queries, type QueryOncePagedResult } from './queries.js';
 import { QueryHandle, type QueryFilter, type QueryResultItem, type Selection } from './query.js';
+import { Restores } from './restores.js';
 import { checkName, TopicHandle, Topics } from './topic.js';
 
 type Fields = Record<string, unknown>;
@@ -21,6 +22,7 @@ export class TopGunClient extends CoreClient {
     this.#queries = this.use(new Queries(this.parts));
     this.#topics = this.use(new Topics(this.parts, options.limits?.publications ?? 100));
     this.#counters = this.use(new Counters(this.parts));
+    this.use(new Restores(this.parts));
   }
 
   /** A map whose keys hold sets of values. The client fetches it and keeps it up to date. */

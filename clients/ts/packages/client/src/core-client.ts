@@ -330,8 +330,8 @@ export class CoreClient {
         return;
       }
       default:
-        this.#p.syncs.receive(m);
         for (const f of this.#features) f.receive?.(m);
+        this.#p.syncs.receive(m);
     }
   }
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { TopGunClient, type QueryHandle, type Status, type TopGunClientOptions, type TopGunError } from '../src/index.js';
+import { MemoryStorage, TopGunClient, type QueryHandle, type Status, type TopGunClientOptions, type TopGunError } from '../src/index.js';
 
 // Bundled tests lie in .build/test/client/test.
 const root = fileURLToPath(new URL('../../../../../..', import.meta.url));
@@ -183,6 +183,41 @@ test('a server that is killed and comes back has all that was acknowledged, and 
   await other.sync();
   assert.equal(other.size, 400);
   for (const key of before) assert.ok(other.has(key), `${key} was acknowledged`);
+});
+
+test('a server that was restored from a backup is given again what it lacks', { skip }, async () => {
+  let server = await Process.start({ TOPGUN_NO_AUTH: '1' });
+  const memory = new MemoryStorage();
+  const first = connect(server.url, { storage: memory });
+  const m = first.getMap<number>('m');
+  for (let i = 0; i < 40; i++) m.set(`k${i}`, i);
+  await m.sync();
+  await status(first, (s) => s.pending === 0);
+  const backup = `${dir}/backup.tgsnap`;
+  const answer = await fetch(`http://127.0.0.1:${server.port}/api/admin/backup`, { method: 'POST' });
+  writeFileSync(backup, new Uint8Array(await answer.arrayBuffer()));
+  // What the backup lacks: new keys, later values, removals.
+  for (let i = 20; i < 300; i++) m.set(`k${i}`, -i);
+  for (let i = 0; i < 10; i++) m.remove(`k${i}`);
+  await status(first, (s) => s.pending === 0);
+  await m.sync();
+  await first.close();
+  await server.kill();
+
+  const restored = mkdtempSync(`${dir}/restored-`);
+  const { status: code, stderr } = spawnSync(binary, ['restore', backup, '--data-dir', restored], { encoding: 'utf8' });
+  assert.equal(code, 0, stderr);
+  server = await Process.start({ TOPGUN_NO_AUTH: '1' }, server.port, restored);
+  // Another page with what the first one has stored.
+  const second = connect(server.url, { storage: memory });
+  const again = second.getMap<number>('m');
+  await again.sync();
+  await status(second, (s) => s.pending === 0 && s.syncing === 0);
+  const fresh = connect(server.url).getMap<number>('m');
+  await fresh.sync();
+  const want = new Map<string, number>();
+  for (let i = 10; i < 300; i++) want.set(`k${i}`, i < 20 ? i : -i);
+  for (const map of [again, fresh]) assert.deepEqual(new Map([...map.entries()].sort()), new Map([...want.entries()].sort()));
 });
 
 test('a clock that is an hour ahead does not win for ever', { skip }, async () => {
