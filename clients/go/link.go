@@ -173,6 +173,9 @@ func (c *Client) attach(l *link, now time.Time) {
 	}
 	for _, r := range c.replicas() {
 		r.common().sync.reset()
+		if o, ok := r.(*orReplica); ok {
+			o.covered = 0
+		}
 		c.startSync(r)
 	}
 	c.setState(Connected)

@@ -25,6 +25,29 @@ type orReplica struct {
 	replica
 	states map[string]crdt.ORState
 	leaves leaves
+
+	covered int64 // the epoch up to which it is equal to the server's, on this connection
+	claimed int64 // the epoch that the client has confirmed
+}
+
+// confirm tells the server, when all OR maps are equal to its, that removals up
+// to an epoch are known here and need not be remembered for this device. mu is
+// held.
+func (c *Client) confirm(r *orReplica, epoch int64) {
+	if r.covered = max(r.covered, epoch); epoch == 0 {
+		return
+	}
+	least := epoch
+	for _, o := range c.or {
+		least = min(least, o.covered)
+	}
+	if least <= r.claimed {
+		return
+	}
+	for _, o := range c.or {
+		o.claimed = least
+	}
+	c.send(&wire.ClientApplyAck{Cursor: least})
 }
 
 // openOR returns the replica, made if it is not there. mu is held.

@@ -89,7 +89,7 @@ func (c *Client) receiveSync(m wire.Message) {
 	case *wire.SyncResetRequired:
 		if r := c.lww[m.MapName]; r != nil {
 			c.wipe(r)
-			r.sync.lastSync, r.sync.phase = 0, syncQuiet
+			r.sync.lastSync, r.sync.phase, r.sync.anew = 0, syncQuiet, true
 			c.startSync(r)
 		}
 	case *wire.ORMapSyncRespRoot:
@@ -98,6 +98,9 @@ func (c *Client) receiveSync(m wire.Message) {
 				c.startOver(r, m.Timestamp)
 			}
 			c.syncRoot(r, m.RootHash, m.Timestamp, m.FullResync)
+			if !m.FullResync && m.RootHash == r.tree.Root() {
+				c.confirm(r, m.CoveringEpoch)
+			}
 		}
 	case *wire.ORMapSyncRespBuckets:
 		if r := c.or[m.MapName]; r != nil {

@@ -26,7 +26,8 @@ type syncState struct {
 	rounds   int                 // in a row without agreement
 	retryAt  time.Time           // of the next round; zero for none
 	progress time.Time           // when something was last heard
-	lastSync int64               // the server's time of the last root, in ms; a hint for the server
+	lastSync int64               // see caughtUp
+	anew     bool                // the replica was emptied on this connection
 	epoch    int64               // the server's history, 0 while it is not known
 	started  int                 // rounds ever
 	waits    []*syncWait
@@ -59,7 +60,7 @@ const (
 
 // reset prepares for a new connection.
 func (s *syncState) reset() {
-	s.phase, s.again, s.rounds, s.retryAt = syncQuiet, false, 0, time.Time{}
+	s.phase, s.again, s.rounds, s.retryAt, s.anew = syncQuiet, false, 0, time.Time{}, false
 	s.open = map[string]struct{}{}
 }
 
@@ -102,9 +103,13 @@ func (c *Client) syncRoot(r syncable, root uint32, t hlc.Timestamp, full bool) {
 	s := &r.common().sync
 	c.saw(t)
 	if s.phase != syncAsked {
+		if s.phase == syncQuiet && root != r.common().tree.Root() {
+			c.startSync(r) // the server has sent its root unasked
+		}
 		return
 	}
-	s.lastSync, s.progress = t.Millis, c.opt.clock.Now()
+	s.progress = c.opt.clock.Now()
+	r.common().caughtUp(root, t)
 	if root != r.common().tree.Root() || full {
 		s.phase = syncWalking
 		c.askBucket(r, "")
@@ -123,6 +128,16 @@ func (c *Client) syncRoot(r syncable, root uint32, t hlc.Timestamp, full bool) {
 	if s.again {
 		s.again = false
 		c.startSync(r)
+	}
+}
+
+// caughtUp notes the time of a root that is the replica's own, in milliseconds:
+// from then on nothing was missed. The server tells a replica to begin anew when
+// deletions from before that time are forgotten. So a root that is another one
+// counts only when the replica holds nothing yet.
+func (r *replica) caughtUp(root uint32, t hlc.Timestamp) {
+	if mine := r.tree.Root(); root == mine || r.sync.lastSync == 0 && mine == 0 {
+		r.sync.lastSync = t.Millis
 	}
 }
 
@@ -242,7 +257,11 @@ func (c *Client) awaitSync(ctx context.Context, r syncable) error {
 
 // initMessage implements syncable.
 func (r *lwwReplica) initMessage() wire.Message {
-	return &wire.SyncInit{MapName: r.name, LastSyncTimestamp: r.sync.lastSync}
+	last := r.sync.lastSync
+	if last == 0 && !r.sync.anew && r.tree.Root() != 0 {
+		last = 1 // it holds records and has never heard what became of them
+	}
+	return &wire.SyncInit{MapName: r.name, LastSyncTimestamp: last}
 }
 
 // bucketMessage implements syncable.
@@ -252,7 +271,7 @@ func (r *lwwReplica) bucketMessage(path string) wire.Message {
 
 // initMessage implements syncable.
 func (r *orReplica) initMessage() wire.Message {
-	m := &wire.ORMapSyncInit{MapName: r.name, RootHash: r.tree.Root(), LastSyncTimestamp: r.sync.lastSync}
+	m := &wire.ORMapSyncInit{MapName: r.name, RootHash: r.tree.Root(), LastSyncTimestamp: r.sync.lastSync, ClaimedEpoch: r.claimed}
 	for _, child := range r.tree.Children("") {
 		m.BucketHashes.Set(digitOf(child.Digit), child.Hash)
 	}
