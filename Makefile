@@ -17,11 +17,12 @@ export GOLANGCI_LINT_CACHE := $(CURDIR)/.tools/lint-cache
 PKG  ?= ./...
 T    ?= 10s
 SEED ?= 1
+N    ?= 1000
 N    ?= 10000
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
-	fuzz sim bench bench-redis bench-browser microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
+	fuzz sim sims soak bench bench-redis bench-browser microbench cover clean ci ts-build ts-check ts-test ts-histories ts-size .need-go .need-cc .need-postgres .need-chromium .need-node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +81,12 @@ fuzz: .need-go ## Fuzz each fuzz target of PKG for T.
 
 sim: .need-go ## Run the simulation with SEED; the same seed gives the same trace.
 	go test -count=1 -v ./internal/sim -run TestSeeds -seed $(SEED)
+
+sims: .need-go ## Run the simulation with N seeds; a finding names its seed.
+	go test -count=1 -v -timeout 0 ./internal/sim -run 'TestSeeds$$' -seeds $(N)
+
+soak: .need-go ## Churn on the real program for T, as in `make soak T=10m`, killing it every few minutes, inside fixed limits.
+	go test -count=1 -v -timeout 0 ./test/process -run 'TestSoak$$' -soak $(T)
 
 bench: build ## Measure a server against the floor: topgun bench ARGS.
 	bin/topgun bench $(ARGS)

@@ -50,10 +50,7 @@ func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed 
 			r.reclaim(w, m, t, sl.hash, key)
 		})
 	}
-	for _, p := range w.postponed {
-		p.agenda.add(p.at, p.slot)
-	}
-	return budget == 0 && len(w.postponed) == 0
+	return !w.putOff() && budget == 0
 }
 
 // sweep is one pass over what may be forgotten: tombstones from before cut, those
@@ -63,6 +60,15 @@ type sweep struct {
 	cut, confirmed int64
 	fx             *Effects
 	postponed      []postponed
+}
+
+// putOff leaves what has to wait to a later sweep, and reports whether there was
+// any.
+func (w *sweep) putOff() bool {
+	for _, p := range w.postponed {
+		p.agenda.add(p.at, p.slot)
+	}
+	return len(w.postponed) > 0
 }
 
 // visit calls fn for the keys of a slot that are there.

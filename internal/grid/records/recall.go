@@ -75,6 +75,7 @@ func (s *Shared) VisitDue(now Time, fx *Effects) {
 			d.r.reclaim(w, d.m, t, d.hash, key)
 		})
 	}
+	w.putOff()
 }
 
 // PutOff leaves what is due to a later sweep.
