@@ -123,17 +123,8 @@ func (s *Simulation) memory() int {
 func (s *Simulation) act() {
 	s.clock.millis += int64(s.random.IntN(20))
 	switch r := s.random; {
-	case r.chance(3):
-		s.powerCut()
-	case r.chance(4):
-		s.server.failSync = true
-		s.trace("the next sync fails")
-	case r.chance(3):
-		s.server.slow = s.clock.millis + int64(r.IntN(4000))
-		s.trace("the disk is slow")
-	case r.chance(3):
-		s.wall.skew = int64(r.IntN(2*maxSkew)) - maxSkew
-		s.trace("the server's clock is wrong by %d", s.wall.skew)
+	case r.chance(13):
+		s.fault()
 	case r.chance(20):
 		s.pass(int64(r.IntN(40_000)))
 	case r.chance(2):
@@ -145,6 +136,23 @@ func (s *Simulation) act() {
 		s.linger()
 	default:
 		s.clients[r.IntN(len(s.clients))].act()
+	}
+}
+
+// fault is something that machines do.
+func (s *Simulation) fault() {
+	switch r := s.random; r.IntN(13) {
+	case 0, 1, 2:
+		s.powerCut()
+	case 3, 4, 5:
+		s.server.slow = s.clock.millis + int64(r.IntN(4000))
+		s.trace("the disk is slow")
+	case 6, 7, 8:
+		s.wall.skew = int64(r.IntN(2*maxSkew)) - maxSkew
+		s.trace("the server's clock is wrong by %d", s.wall.skew)
+	default:
+		s.server.failSync = true
+		s.trace("the next sync fails")
 	}
 }
 

@@ -230,10 +230,10 @@ func (s *soak) settle() {
 			s.t.Fatal(err)
 		}
 		defer c.Close()
-		for _, sync := range []func(context.Context) error{
+		for _, agree := range []func(context.Context) error{
 			client.MapOf[string](c, "notes").Sync, client.MapOf[string](c, "visits").Sync, client.ORMapOf[string](c, "tags").Sync,
 		} {
-			if err := sync(ctx); err != nil {
+			if err := agree(ctx); err != nil {
 				s.t.Errorf("device %d does not come to agree with the server: %v", n, err)
 			}
 		}
@@ -267,12 +267,11 @@ func descriptors(t *testing.T, pid int) int64 {
 // diskOf is what the files of a directory take, in bytes. Files may go while they
 // are counted.
 func diskOf(dir string) (size int64) {
-	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-			size += info.Size()
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, gone error) error {
+		if gone == nil {
+			if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+				size += info.Size()
+			}
 		}
 		return nil
 	})
