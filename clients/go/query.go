@@ -40,6 +40,9 @@ type Query struct {
 	GroupBy      []string
 	Aggregations []Aggregation
 
+	// Total asks for Result.Total.
+	Total bool
+
 	// After continues behind an earlier result: its Cursor.
 	After string
 }
@@ -98,12 +101,16 @@ type Result[T any] struct {
 	// Cursor continues there.
 	More   bool
 	Cursor string
+
+	// Total is how many rows there are whatever Limit and After, if the query
+	// asked for it. That it changes is a change of the result.
+	Total int64
 }
 
 // Query returns a live result. The first value of the subscription is what the
 // server answered; each further one is the result after changes, of this client
 // too. Changes that come faster than results are read are merged into one.
-// After a reconnect the server answers anew, and the difference is one change.
+// What was missed while there was no connection is one change.
 //
 // Queries are answered by the server, so there is no result before a connection,
 // and without one the last result stays. A query that cannot be answered ends
@@ -113,6 +120,20 @@ func (m *Map[T]) Query(ctx context.Context, q Query) (*Subscription[Result[T]], 
 		return nil, m.err
 	}
 	return query[T](ctx, m.client, m.name, q)
+}
+
+// Query returns a live result over the sets of the map. A row is a key, its value
+// the values of the set by their tags. In conditions and orders the attribute
+// _values is the list of them; a condition on one value is one like
+//
+//	Is("_values", "contains", v)
+//
+// It is otherwise as Map.Query.
+func (m *ORMap[T]) Query(ctx context.Context, q Query) (*Subscription[Result[map[string]T]], error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	return query[map[string]T](ctx, m.client, m.name, q)
 }
 
 func query[T any](ctx context.Context, c *Client, mapName string, q Query) (*Subscription[Result[T]], error) {
@@ -183,8 +204,8 @@ func (c *Client) newQuery(mapName string, q Query) (*liveQuery, error) {
 	}
 	l := &liveQuery{fields: slices.Clone(q.Fields), rows: map[string]*liveRow{}, changed: map[string]value.Raw{}}
 	l.message = &wire.QuerySub{
-		QueryID: newUUID(c.opt.random), MapName: strings.Clone(mapName), Fields: slices.Clone(q.Fields),
-		Query: wire.Query{Where: where, Predicate: condition, Cursor: q.After, GroupBy: slices.Clone(q.GroupBy)},
+		QueryID: newUUID(c.opt.random), MapName: strings.Clone(mapName), Fields: slices.Clone(q.Fields), Positions: true,
+		Query: wire.Query{Where: where, Predicate: condition, Cursor: q.After, GroupBy: slices.Clone(q.GroupBy), TotalCount: q.Total},
 	}
 	for _, a := range q.Aggregations {
 		l.message.Query.Aggregations = append(l.message.Query.Aggregations, wire.Aggregation{Func: wire.AggregateFunc(a.Func), Field: a.Of})
@@ -215,6 +236,10 @@ type liveQuery struct {
 	changed  map[string]value.Raw // what rows were when a result was last read; nil for none
 	more     bool
 	cursor   string
+	total    int64
+	known    int64     // the total that was read last
+	position string    // where the rows stand, for the server
+	halfAt   time.Time // when the first part of a change came of which the rest is still to come; zero for none
 	retryAt  time.Time // of the subscription; zero for none
 }
 
@@ -236,6 +261,7 @@ type snapshot struct {
 	first   bool
 	more    bool
 	cursor  string
+	total   int64
 }
 
 type rowUpdate struct {
@@ -244,14 +270,22 @@ type rowUpdate struct {
 	row  *liveRow // nil if Left
 }
 
-// subscribeQuery asks the server. mu is held.
+// subscribeQuery asks the server, for what was missed if there are rows already.
+// mu is held.
 func (c *Client) subscribeQuery(l *liveQuery) {
 	l.retryAt = time.Time{}
-	c.send(l.message)
+	m := *l.message
+	m.Since = l.position
+	c.send(&m)
 }
 
-// queryRetry is how long to wait when the server could not answer just now.
-const queryRetry = time.Second
+const (
+	// queryRetry is how long to wait when the server could not answer just now.
+	queryRetry = time.Second
+
+	// queryPatience is how long half a change is held back.
+	queryPatience = time.Second
+)
 
 // queryAnswered takes in a whole result. mu is held.
 func (c *Client) queryAnswered(m *wire.QueryResp) {
@@ -270,18 +304,25 @@ func (c *Client) queryAnswered(m *wire.QueryResp) {
 		l.ending.end(&QueryError{Name: wire.CodeInvalidCursor.Name(), Reason: "the cursor is " + string(m.CursorStatus)})
 		return
 	}
+	if !m.Resumed {
+		l.replaceRows(m.Results)
+	}
+	l.answered, l.halfAt, l.more, l.cursor, l.total = true, time.Time{}, m.HasMore, strings.Clone(m.NextCursor), m.TotalCount.Value
+	l.position = strings.Clone(m.Position)
+	l.ending.ring()
+}
+
+func (l *liveQuery) replaceRows(results []wire.QueryRow) {
 	gone := l.rows
-	l.rows = make(map[string]*liveRow, len(m.Results))
-	for i := range m.Results {
-		r := &m.Results[i]
+	l.rows = make(map[string]*liveRow, len(results))
+	for i := range results {
+		r := &results[i]
 		l.put(r.Key, gone[r.Key], r.Value)
 		delete(gone, r.Key)
 	}
 	for key, row := range gone {
 		l.note(key, row)
 	}
-	l.answered, l.more, l.cursor = true, m.HasMore, strings.Clone(m.NextCursor)
-	l.ending.ring()
 }
 
 // queryUpdated takes in one change of a result. mu is held.
@@ -297,7 +338,23 @@ func (c *Client) queryUpdated(m *wire.QueryUpdate) {
 	} else {
 		l.put(m.Key, old, m.Value)
 	}
+	if m.Position != "" && m.Position == l.position {
+		if l.halfAt.IsZero() {
+			l.halfAt = c.opt.clock.Now()
+			ring(c.alarm)
+		}
+		return
+	}
+	l.position, l.halfAt = strings.Clone(m.Position), time.Time{}
 	l.ending.ring()
+}
+
+// queryCounted takes in how many rows there are. mu is held.
+func (c *Client) queryCounted(m *wire.QueryTotal) {
+	if l := c.queries[m.QueryID]; l != nil && l.answered {
+		l.total = m.TotalCount
+		l.ending.ring()
+	}
 }
 
 // put replaces a row, unless it is as it was.
@@ -337,10 +394,10 @@ func (l *liveQuery) note(key string, was *liveRow) {
 
 // take returns the result, if it is another one than was read last.
 func (l *liveQuery) take() (snapshot, bool) {
-	if !l.answered {
+	if !l.answered || !l.halfAt.IsZero() {
 		return snapshot{}, false
 	}
-	s := snapshot{first: !l.told, more: l.more, cursor: l.cursor}
+	s := snapshot{first: !l.told, more: l.more, cursor: l.cursor, total: l.total}
 	for key, was := range l.changed {
 		row := l.rows[key]
 		switch {
@@ -353,10 +410,10 @@ func (l *liveQuery) take() (snapshot, bool) {
 		}
 	}
 	clear(l.changed)
-	if l.told && len(s.updates) == 0 {
+	if l.told && len(s.updates) == 0 && l.total == l.known {
 		return snapshot{}, false
 	}
-	l.told = true
+	l.told, l.known = true, l.total
 	for _, row := range l.rows {
 		s.rows = append(s.rows, row)
 	}
@@ -380,7 +437,7 @@ func (l *liveQuery) compare(a, b *liveRow) int {
 // decodeResult makes a result for the application. No lock is held.
 func decodeResult[T any](c *Client, s snapshot, project func(value.Raw) value.Raw) (Result[T], error) {
 	slices.SortFunc(s.updates, func(a, b rowUpdate) int { return strings.Compare(a.key, b.key) })
-	r := Result[T]{More: s.more, Cursor: s.cursor, Rows: make([]Row[T], len(s.rows))}
+	r := Result[T]{More: s.more, Cursor: s.cursor, Total: s.total, Rows: make([]Row[T], len(s.rows))}
 	var err error
 	for i, row := range s.rows {
 		r.Rows[i].Key = row.key
@@ -430,14 +487,24 @@ func (l *liveQuery) project(v value.Raw) value.Raw {
 	return value.Project(v, l.fields)
 }
 
-// tickQuery asks again when it is time, and returns when that is. mu is held.
+// tickQuery asks again when it is time, tells half a change of which the rest does
+// not come, and returns when there is something to do. mu is held.
 func (c *Client) tickQuery(l *liveQuery, now time.Time) time.Duration {
-	switch {
-	case l.retryAt.IsZero():
-		return tickUnset
-	case now.Before(l.retryAt):
-		return l.retryAt.Sub(now)
+	next := tickUnset
+	if !l.halfAt.IsZero() {
+		if wait := l.halfAt.Add(queryPatience).Sub(now); wait > 0 {
+			next = wait
+		} else {
+			l.halfAt = time.Time{}
+			l.ending.ring()
+		}
+	}
+	if l.retryAt.IsZero() {
+		return next
+	}
+	if now.Before(l.retryAt) {
+		return min(next, l.retryAt.Sub(now))
 	}
 	c.subscribeQuery(l)
-	return tickUnset
+	return next
 }

@@ -69,7 +69,8 @@ type localQuery struct {
 	id       uint32   // of condition and order, to which cursors belong
 	after    *liveRow // rows up to it are left out
 
-	all    []*liveRow // that match, in order
+	all    []*liveRow          // that match, in order
+	before map[string]struct{} // keys that match and are left out by after
 	byKey  map[string]*liveRow
 	ends   map[string]int64 // of rows with a time to live: their last millisecond
 	window map[string]*liveRow
@@ -89,7 +90,7 @@ func (c *Client) newLocalQuery(q Query) (*localQuery, error) {
 	}
 	l := &localQuery{
 		liveQuery: live, limit: localLimit,
-		byKey: map[string]*liveRow{}, ends: map[string]int64{}, window: map[string]*liveRow{},
+		byKey: map[string]*liveRow{}, before: map[string]struct{}{}, ends: map[string]int64{}, window: map[string]*liveRow{},
 	}
 	if q.Limit > 0 && q.Limit < localLimit {
 		l.limit = q.Limit
@@ -140,16 +141,18 @@ func (l *localQuery) fill(known []liveState, now int64) {
 // wanted returns the row of a state, nil if the query does not want it.
 func (l *localQuery) wanted(key, state string, now int64) *liveRow {
 	delete(l.ends, key)
+	delete(l.before, key)
 	rec, err := crdt.ParseLWW(state)
 	if err != nil || !rec.Visible(now) || !l.match.Match(key, rec.Value) {
 		return nil
 	}
-	row := l.row(key, rec.Value)
-	if l.after != nil && l.compare(row, l.after) <= 0 {
-		return nil
-	}
 	if rec.TTL != 0 {
 		l.ends[key] = rec.TS.Millis + rec.TTL
+	}
+	row := l.row(key, rec.Value)
+	if l.after != nil && l.compare(row, l.after) <= 0 {
+		l.before[key] = struct{}{}
+		return nil
 	}
 	return row
 }
@@ -191,6 +194,9 @@ func (l *localQuery) take(now int64) (snapshot, bool) {
 		}
 	}
 	s := snapshot{first: !l.told, rows: slices.Clone(l.all[:min(len(l.all), l.limit)]), more: len(l.all) > l.limit}
+	if l.message.Query.TotalCount {
+		s.total = int64(len(l.all) + len(l.before))
+	}
 	shown := make(map[string]*liveRow, len(s.rows))
 	for _, row := range s.rows {
 		shown[row.key] = row
@@ -206,10 +212,10 @@ func (l *localQuery) take(now int64) (snapshot, bool) {
 		s.updates = append(s.updates, rowUpdate{kind: Left, key: key})
 	}
 	l.window = shown
-	if l.told && len(s.updates) == 0 {
+	if l.told && len(s.updates) == 0 && s.total == l.known {
 		return snapshot{}, false
 	}
-	l.told = true
+	l.told, l.known = true, s.total
 	if n := len(s.rows); s.more && n > 0 {
 		s.cursor = l.cursorAt(s.rows[n-1])
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/topgunbuild/topgun-go/clients/go"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
+	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
 
 // docs draws values of which many are equal, in all of their types.
@@ -288,5 +291,155 @@ func TestGroupsAreRows(t *testing.T) {
 	want := "[{null map[__count:2 __key:null __max_title:c __sum_rank:2 done:<nil>]} {true map[__count:1 __key:true __max_title:b __sum_rank:1 done:true]}]"
 	if fmt.Sprint(r.Rows) != want {
 		t.Errorf("got  %v\nwant %s", r.Rows, want)
+	}
+}
+
+func TestTotalsAreOfAllRows(t *testing.T) {
+	s := startServer(t)
+	m := topgun.MapOf[int](s.connect(), "m")
+	for i := range 5 {
+		must(m.Set(fmt.Sprint(i), i))(t)
+	}
+	q := topgun.Query{Sort: []topgun.Sort{{By: "x"}}, Limit: 2, Total: true}
+	live, local := must(m.Query(within(t), q))(t), must(m.QueryLocal(within(t), q))(t)
+	for _, sub := range []*topgun.Subscription[topgun.Result[int]]{live, local} {
+		if r := must(sub.Next())(t); r.Total != 5 || len(r.Rows) != 2 {
+			t.Errorf("%d rows of %d", len(r.Rows), r.Total)
+		}
+	}
+	must(m.Set("9", 9))(t) // behind the limit
+	for _, sub := range []*topgun.Subscription[topgun.Result[int]]{live, local} {
+		if r := must(sub.Next())(t); r.Total != 6 || len(r.Rows) != 2 || r.Updates == nil || len(r.Updates) != 0 {
+			t.Errorf("%d rows of %d, updates %v", len(r.Rows), r.Total, r.Updates)
+		}
+	}
+	q.Limit = 4
+	first := must(must(m.QueryLocal(within(t), q))(t).Next())(t)
+	q.After = first.Cursor
+	if r := must(must(m.QueryLocal(within(t), q))(t).Next())(t); r.Total != 6 || len(r.Rows) != 2 || r.More {
+		t.Errorf("second page: %d rows of %d, more %t", len(r.Rows), r.Total, r.More)
+	}
+}
+
+func TestQueriesOverSets(t *testing.T) {
+	s := startServer(t)
+	c := s.connect()
+	m := topgun.ORMapOf[string](c, "sets")
+	for _, add := range []string{"x red", "x blue", "y green"} {
+		key, v, _ := strings.Cut(add, " ")
+		written(t, must(m.Add(key, v))(t), nil)
+	}
+	live := must(m.Query(within(t), topgun.Query{Predicate: topgun.Is("_values", "contains", "red")}))(t)
+	r := must(live.Next())(t)
+	var values []string
+	for _, v := range r.Rows[0].Value {
+		values = append(values, v)
+	}
+	slices.Sort(values)
+	if len(r.Rows) != 1 || r.Rows[0].Key != "x" || fmt.Sprint(values) != "[blue red]" {
+		t.Errorf("rows %v", r.Rows)
+	}
+	must(m.Add("y", "red"))(t)
+	if r := must(live.Next())(t); len(r.Rows) != 2 || len(r.Rows[1].Value) != 2 || r.Updates[0].Kind != topgun.Entered {
+		t.Errorf("rows %v", r.Rows)
+	}
+	must(m.Remove("x", "red"))(t)
+	await(t, live, func(r topgun.Result[map[string]string]) bool { return len(r.Rows) == 1 })
+	if _, err := topgun.ORMapOf[int](c, "").Query(within(t), topgun.Query{}); !errors.Is(err, topgun.ErrInvalidName) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAQueryResumes: what was missed is asked for, and what belongs together is
+// told together.
+func TestAQueryResumes(t *testing.T) {
+	s := startScript(t)
+	c, conn := s.meet()
+	m := topgun.MapOf[int](c, "m")
+	live := must(m.Query(within(t), topgun.Query{}))(t)
+	asked := func() *wire.QuerySub {
+		t.Helper()
+		for { // SYNC_INIT comes before it or behind
+			if sub, ok := conn.next().(*wire.QuerySub); ok {
+				return sub
+			}
+		}
+	}
+	sub := asked()
+	if !sub.Positions || sub.Since != "" {
+		t.Errorf("asked for %+v", sub)
+	}
+	id := sub.QueryID
+	row := func(key string, v int64) wire.QueryRow {
+		return wire.QueryRow{Key: key, Value: value.AppendInt(nil, v)}
+	}
+	enter := func(key string, v int64, position string) {
+		conn.send(&wire.QueryUpdate{QueryID: id, Key: key, Value: value.AppendInt(nil, v), ChangeType: wire.ChangeEnter, Position: position})
+	}
+	leave := func(key, position string) {
+		conn.send(&wire.QueryUpdate{QueryID: id, Key: key, ChangeType: wire.ChangeLeave, Position: position})
+	}
+	expect := func(want string) {
+		t.Helper()
+		r := must(live.Next())(t)
+		if got := fmt.Sprint(r.Rows, len(r.Updates)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	conn.send(&wire.QueryResp{QueryID: id, Results: []wire.QueryRow{row("a", 1), row("b", 2)}, Position: "p1"})
+	expect("[{a 1} {b 2}] 0")
+	leave("b", "p1") // half a change
+	enter("c", 3, "p2")
+	expect("[{a 1} {c 3}] 2")
+	leave("c", "p2")
+	conn.hangUp()
+
+	conn = s.accept()
+	conn.welcome()
+	if sub = asked(); sub.QueryID != id || sub.Since != "p2" {
+		t.Errorf("asked for %+v", sub)
+	}
+	conn.send(&wire.QueryResp{QueryID: id, Resumed: true, Position: "p2"})
+	leave("a", "p2")
+	leave("c", "p2")
+	enter("d", 4, "p3")
+	expect("[{d 4}] 3")
+	conn.hangUp()
+
+	conn = s.accept()
+	conn.welcome()
+	if sub = asked(); sub.Since != "p3" {
+		t.Errorf("asked for %+v", sub)
+	}
+	conn.send(&wire.QueryResp{QueryID: id, Resumed: true, Position: "p4"}) // nothing was missed
+	enter("e", 5, "p5")
+	expect("[{d 4} {e 5}] 1")
+	conn.hangUp()
+
+	conn = s.accept()
+	conn.welcome()
+	asked()
+	conn.send(&wire.QueryResp{QueryID: id, Results: []wire.QueryRow{row("f", 6)}, Position: "q1"})
+	expect("[{f 6}] 3")
+}
+
+// TestHalfAChangeIsNotWaitedForForEver: a server may also tell something that is
+// no change of the map, without a position behind it.
+func TestHalfAChangeIsNotWaitedForForEver(t *testing.T) {
+	s := startScript(t)
+	clk := newManualClock()
+	c, conn := s.meet(topgun.WithClock(clk))
+	m := topgun.MapOf[int](c, "m")
+	want[*wire.SyncInit](conn)
+	live := must(m.Query(within(t), topgun.Query{}))(t)
+	id := want[*wire.QuerySub](conn).QueryID
+	conn.send(&wire.QueryResp{QueryID: id, Results: []wire.QueryRow{{Key: "a", Value: value.AppendInt(nil, 1)}}, Position: "p"})
+	must(live.Next())(t)
+	clk.upon(func() {
+		conn.send(&wire.QueryUpdate{QueryID: id, Key: "a", ChangeType: wire.ChangeLeave, Position: "p"})
+	})
+	clk.advance(time.Second)
+	if r := must(live.Next())(t); len(r.Rows) != 0 || len(r.Updates) != 1 {
+		t.Errorf("rows %v, updates %v", r.Rows, r.Updates)
 	}
 }

@@ -29,6 +29,8 @@ func (c *Client) receive(m wire.Message, top bool) {
 		c.queryAnswered(m)
 	case *wire.QueryUpdate:
 		c.queryUpdated(m)
+	case *wire.QueryTotal:
+		c.queryCounted(m)
 	case *wire.TopicMessage:
 		c.topicMessage(m)
 	case *wire.CounterResponse:

@@ -121,9 +121,19 @@ function isPlain(s: string): boolean {
   return !/^$|[|]|^["[{]|^(null|true|false|NaN|-?Infinity)$/.test(s) && !isNumber(s);
 }
 
-/** Whether the server reads a text that begins like a number as one. */
+/** Digits, and those of hexadecimal numbers, that an underscore may separate. */
+const digits = '\\d+(?:_\\d+)*';
+const hexDigits = digits.replaceAll('\\d', '[\\da-f]');
+const decimal = new RegExp(`^-?(?:${digits}(?:\\.(?:${digits})?)?|\\.${digits})(?:e[+-]?${digits})?$`, 'i');
+const hex = new RegExp(`^-?0x_?(?:(${hexDigits})(?:\\.(${hexDigits})?)?|\\.(${hexDigits}))p([+-]?${digits})$`, 'i');
+
+/** Whether a text that begins with a digit or - is read as a number, in the forms of Go, and one that is not too large. */
 function isNumber(s: string): boolean {
-  const m = /^-?(?=\.?\d)((?:\d+_)*\d*\.?(?:(?:\d+_)*\d+)?(?:e[+-]?(?:\d+_)*\d+)?)$/i.exec(s);
-  if (m && /^[-\d]/.test(s)) return Number.isFinite(Number(m[1]!.replaceAll('_', '')));
-  return /^-inf(inity)?$|^-?0x[\da-f_]*\.?[\da-f_]*p[+-]?\d+$/i.test(s);
+  if (!/^[-\d]/.test(s)) return false;
+  const plain = s.replaceAll('_', '');
+  if (decimal.test(s)) return Number.isFinite(Number(plain));
+  const m = hex.exec(s);
+  if (!m) return /^-inf(inity)?$/i.test(s);
+  const [, whole = '', fraction = m[3] ?? '', , exponent] = m.map((part) => part?.replaceAll('_', ''));
+  return Number.isFinite(parseInt(whole + fraction, 16) * 2 ** (Number(exponent) - 4 * fraction.length));
 }
