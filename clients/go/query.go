@@ -221,4 +221,3 @@ func (c *Client) newQuery(mapName string, q Query) (*liveQuery, error) {
 	}
 	return l, nil
 }
-
