@@ -18,6 +18,9 @@ type Path struct {
 	Keys    []string
 	HasKeys bool
 
+	// And are two paths that have no And: the records on both of them.
+	And []Path
+
 	// Ordered says that the one part gives the records in the order of the query,
 	// so that reading may stop when there are enough.
 	Ordered bool
@@ -31,13 +34,15 @@ type Part struct {
 }
 
 // Whole reports whether the path reads everything.
-func (p Path) Whole() bool { return len(p.Parts) == 0 && !p.HasKeys }
+func (p Path) Whole() bool { return len(p.Parts) == 0 && len(p.And) == 0 && !p.HasKeys }
 
 // String describes the path to people.
 func (p Path) String() string {
 	switch {
 	case p.HasKeys:
 		return fmt.Sprintf("%d keys", len(p.Keys))
+	case len(p.And) > 0:
+		return p.And[0].String() + " & " + p.And[1].String()
 	case p.Whole():
 		return "scan"
 	}

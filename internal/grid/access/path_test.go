@@ -140,6 +140,10 @@ func (h here) keys(p Path) []string {
 	if p.Whole() {
 		return slices.Sorted(maps.Keys(h.records))
 	}
+	if len(p.And) > 0 {
+		other := h.keys(p.And[1])
+		return slices.DeleteFunc(h.keys(p.And[0]), func(k string) bool { return !slices.Contains(other, k) })
+	}
 	out := slices.Clone(p.Keys)
 	for _, part := range p.Parts {
 		h.at(part.Index).Read(part.Range, index.Cursor{}, func(key string, _ []byte) bool {

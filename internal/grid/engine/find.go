@@ -81,7 +81,10 @@ func (p *FoundAt) Covers(key, state string) bool {
 		return p.Done
 	}
 	if p.Path.HasKeys {
-		return slices.Contains(p.Path.Keys[:p.Part], key)
+		// Whatever else matches was not among them when they were listed: it has
+		// changed since, or is another lane's.
+		_, ahead := slices.BinarySearch(p.Path.Keys[p.Part:], key)
+		return !ahead
 	}
 	for i, part := range p.Path.Parts[:min(p.Part+1, len(p.Path.Parts))] {
 		at := index.Cursor{Done: true}
@@ -160,6 +163,9 @@ func (f *findRead) Step(v *lane.View) {
 		if at.Path.Whole() {
 			return
 		}
+		if len(at.Path.And) > 0 {
+			at.Path = meet(v, at.Path)
+		}
 	}
 	part := at.Part
 	list, x, ok := f.candidates(v)
@@ -168,6 +174,31 @@ func (f *findRead) Step(v *lane.View) {
 		return
 	}
 	f.look(v, list, part, x)
+}
+
+// meet lists the keys on which both of the paths that have to be taken lead to a
+// record. They are as many as MaxIntersect at most, and complete: the choice has
+// just seen them.
+func meet(v *lane.View, p access.Path) access.Path {
+	on := func(p access.Path, fn func(key string)) {
+		for _, part := range p.Parts {
+			v.Shared().Index(part.Index).Read(part.Range, index.Cursor{}, func(key string, _ []byte) bool {
+				fn(key)
+				return true
+			})
+		}
+	}
+	first := map[string]bool{}
+	on(p.And[0], func(key string) { first[key] = true })
+	out := access.Path{HasKeys: true}
+	on(p.And[1], func(key string) {
+		if first[key] {
+			delete(first, key)
+			out.Keys = append(out.Keys, key)
+		}
+	})
+	slices.Sort(out.Keys)
+	return out
 }
 
 // candidates are the next records on the path, up to the budget, and moves the

@@ -126,7 +126,7 @@ func (s *seeker) question() access.Question {
 		predicate.Or(&predicate.Node{Op: predicate.OpEq, Attribute: "a", Value: lit(n)}, &predicate.Node{Op: predicate.OpEq, Attribute: "b", Value: lit("y")}),
 	}
 	q := access.Question{Node: predicate.And(leaves[s.rng.IntN(len(leaves))])}
-	if s.rng.IntN(3) == 0 {
+	if s.rng.IntN(2) == 0 {
 		q.Node.Children = append(q.Node.Children, leaves[s.rng.IntN(len(leaves))])
 	}
 	q.Indexes = s.Engine.Indexes.Of("m")

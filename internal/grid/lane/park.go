@@ -254,6 +254,9 @@ func (v *View) load(key backing.Key, m *records.Map, hash uint32) {
 	want := &Want{Key: key}
 	want.Key.Hash = hash
 	l.fetch(want, func() {
+		if l.park.waits[w.key] != w {
+			return // those who waited for it need it no longer
+		}
 		err := want.Err
 		if err == nil {
 			err = l.restore(m, want)
