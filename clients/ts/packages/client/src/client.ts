@@ -52,6 +52,12 @@ export class TopGunClient extends CoreClient {
     return this.#queries.once<T>(mapName, selection as QueryFilter, options.timeoutMs ?? 5000);
   }
 
+  override async stored(): Promise<boolean> {
+    await this.start();
+    await this.#counters.ready();
+    return super.stored();
+  }
+
   /** Messages to whoever listens now. */
   topic<T = unknown>(name: string): TopicHandle<T> {
     checkName(name);

@@ -43,7 +43,7 @@ export interface TopGunClientOptions {
 export interface Status {
   readonly connection: Connection;
   /** When the next attempt to connect is, in milliseconds since 1970; only when one is planned. */
-  readonly retryAt?: number;
+  readonly retryAt?: number | undefined;
   /** How many writes the server has not yet answered, counters with such counts included. */
   readonly pending: number;
   /** How many maps may lack something that the server has. */
@@ -51,7 +51,7 @@ export interface Status {
   /** Whether what is written survives the end of the page: false in memory, and when storing fails. */
   readonly durable: boolean;
   /** The last error; it stays when all is well again. */
-  readonly lastError?: TopGunError;
+  readonly lastError?: TopGunError | undefined;
 }
 
 /**
@@ -134,11 +134,11 @@ export class CoreClient {
     const { link, log, syncs, disk } = this.#p;
     return {
       connection: link.state,
-      ...(link.retryAt !== undefined && { retryAt: link.retryAt }),
+      retryAt: link.retryAt,
       pending: this.#features.reduce((n, f) => n + (f.waiting ?? 0), log.size),
       syncing: syncs.unsettled,
       durable: this.#durable && !disk.failing,
-      ...(this.#lastError && { lastError: this.#lastError }),
+      lastError: this.#lastError,
     };
   }
 

@@ -69,7 +69,7 @@ class Counter {
   ) {
     this.#parts = parts;
     this.#own = own;
-    if (own()) void this.load();
+    if (own()) this.load();
   }
 
   get value(): number {
@@ -108,8 +108,15 @@ class Counter {
     return () => this.#callbacks.delete(callback);
   }
 
+  /** Resolves when what was counted before the call is on its way to the storage. */
+  ready: Promise<void> | undefined;
+
   /** Reads what is stored, once it is known who counts here. */
-  async load(): Promise<void> {
+  load(): void {
+    this.ready = this.#load().catch((err: unknown) => this.#parts.events.report(err));
+  }
+
+  async #load(): Promise<void> {
     const [entry] = await this.#parts.env.storage.list(['c', this.name], 1);
     if (entry) this.merge(decode(entry[1]) as unknown as CounterState);
     this.#loaded = true;
@@ -183,7 +190,12 @@ export class Counters implements Feature {
 
   start(own: string): void {
     this.#own = own;
-    for (const c of this.#counters.values()) void c.load();
+    for (const c of this.#counters.values()) c.load();
+  }
+
+  /** Resolves when what was counted before the call is on its way to the storage. */
+  async ready(): Promise<void> {
+    for (const c of this.#counters.values()) await c.ready;
   }
 
   attached(): void {

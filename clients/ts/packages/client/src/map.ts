@@ -112,16 +112,22 @@ export class MapHandle<V = unknown> {
    */
   subscribe(callback: (entries: Iterable<[string, V]>, changes: readonly MapChange<V>[]) => void): () => void {
     const before = new Map<string, LWWState | undefined>();
-    return this.#replica.watch({
+    const stop = this.#replica.watch({
       changed: (key, state) => {
         if (!before.has(key)) before.set(key, state);
       },
       flush: () => {
+        if (!before.size) return;
         const changes = [...before].map(([key, state]) => ({ key, value: this.get(key), before: this.#visible(state) }));
         before.clear();
         this.#parts.flusher.call(() => callback(this, changes));
       },
     });
+    return () => {
+      stop();
+      // Nothing more is told, also of what has changed already.
+      before.clear();
+    };
   }
 
   #visible(state: LWWState | undefined): V | undefined {

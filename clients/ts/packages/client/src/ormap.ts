@@ -91,13 +91,18 @@ export class ORMapHandle<V = unknown> {
   /** Calls back after changes with the map and the keys whose sets have changed. The result ends it. */
   subscribe(callback: (entries: Iterable<[string, V[]]>, changed: readonly string[]) => void): () => void {
     const keys = new Set<string>();
-    return this.#replica.watch({
+    const stop = this.#replica.watch({
       changed: (key) => keys.add(key),
       flush: () => {
+        if (!keys.size) return;
         const changed = [...keys];
         keys.clear();
         this.#parts.flusher.call(() => callback(this, changed));
       },
     });
+    return () => {
+      stop();
+      keys.clear();
+    };
   }
 }

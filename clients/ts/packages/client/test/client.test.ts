@@ -117,7 +117,7 @@ test('the status tells how it is', async () => {
   const connections = seen.map((s) => s.connection).filter((s, i, all) => s !== all[i - 1]);
   assert.equal(connections[0], 'offline');
   assert.equal(connections.at(-1), 'connected');
-  assert.deepEqual({ ...seen.at(-1) }, { connection: 'connected', pending: 0, syncing: 0, durable: true });
+  assert.deepEqual({ ...seen.at(-1) }, { connection: 'connected', retryAt: undefined, pending: 0, syncing: 0, durable: true, lastError: undefined });
   server.crash();
   todos.set('a', { text: 'milk', rank: 1 });
   await world.run(100);
@@ -393,6 +393,22 @@ test('what a subscriber throws harms nobody', async () => {
   await world.run(1000);
   assert.equal(told, 1);
   assert.deepEqual(errors.map((e) => [e.code, e.message, (e.cause as Error).message]), [['CALLBACK', 'mine', 'mine']]);
+});
+
+test('who has unsubscribed hears nothing more', async () => {
+  const { world, profile } = setup();
+  const { client: c } = client(profile);
+  const [todos, sets] = [c.getMap<Todo>('todos'), c.getORMap<string>('sets')];
+  let told = 0;
+  const tell = (): void => void told++;
+  const q = c.query<Todo>('todos');
+  const stops = [todos.subscribe(tell), sets.subscribe(tell), q.onDelta(tell), c.onStatus(tell)];
+  todos.set('a', { text: 'milk', rank: 1 });
+  sets.add('a', 'x');
+  told = 0;
+  stops.forEach((stop) => stop());
+  await world.run(1000);
+  assert.equal(told, 0);
 });
 
 test('a time to live hides a value here as everywhere', async () => {

@@ -48,6 +48,8 @@ export class History {
   readonly #written: Written[] = [];
   readonly #log: string[] = [];
   #ids = 0;
+  /** What was counted, and what of that was stored. */
+  readonly #counts: { amount: number; stored: boolean }[] = [];
   #collects: boolean;
 
   /** @param traced whether the log has the messages too */
@@ -93,6 +95,7 @@ export class History {
     client.onRefused((e) => open.refused.push(e));
     for (const name of lwwMaps) if (this.#world.random.chance(0.8)) client.getMap<Val>(name);
     for (const name of orMaps) client.getORMap<Val>(name);
+    client.getPNCounter('hits');
     this.#open.push(open);
     this.#note('open', this.#profiles.indexOf(profile), this.#open.length);
     return open;
@@ -149,12 +152,24 @@ export class History {
     }
   }
 
+  #count(open: Open): void {
+    const amount = 1 + this.#world.random.below(9);
+    const count = { amount, stored: false };
+    this.#counts.push(count);
+    this.#note('count', amount);
+    const counter = open.client.getPNCounter('hits');
+    const before = counter.get();
+    check(counter.addAndGet(amount) === before + amount, 'what is counted is not there', before, amount);
+    void open.client.stored().then((stored) => (count.stored = stored && !open.tab.dead));
+  }
+
   async #step(): Promise<void> {
     const r = this.#world.random;
     const open = this.#open.length ? r.pick(this.#open) : this.#openTab(r.pick(this.#profiles));
     const { profile } = open;
     const dice = r.below(100);
-    if (dice < 45) this.#write(open);
+    if (dice < 40) this.#write(open);
+    else if (dice < 45) this.#count(open);
     else if (dice < 52) {
       this.#note(profile.online ? 'offline' : 'online', this.#profiles.indexOf(profile));
       profile.setOnline(!profile.online);
@@ -246,6 +261,8 @@ export class History {
 
   #checkTab({ client, queries, handles }: Open, who: string, online: boolean): void {
     const { now } = this.#world;
+    const hits = client.getPNCounter('hits').get();
+    check(hits === this.#server.counterOf('hits').value, `${who}: the counter is`, hits, this.#server.counterOf('hits').value);
     for (const name of lwwMaps) {
       const mine = Object.fromEntries(client.getMap<Val>(name));
       const theirs = Object.fromEntries(visible(this.#server.mapOf(name), now));
@@ -274,6 +291,9 @@ export class History {
 
   /** Nothing that was stored is lost, nothing was sent as two. */
   #checkWrites(): void {
+    const sum = (counts: readonly { amount: number }[]): number => counts.reduce((n, c) => n + c.amount, 0);
+    const hits = this.#server.counterOf('hits').value;
+    check(hits >= sum(this.#counts.filter((c) => c.stored)) && hits <= sum(this.#counts), 'the counter lost or doubled something', hits, this.#counts);
     for (const w of this.#written) {
       const accepted = this.#server.accepted.get(w.id);
       const refused = this.#server.refused.get(w.id);

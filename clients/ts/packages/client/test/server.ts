@@ -1,6 +1,6 @@
 // A model of the server: what the protocol promises, in as few lines as possible, with the faults of a history. It uses
 // the maps of @topgun/core, not the client's own.
-import { merklePath as merklePathOf, compareTimestamps, decode, encodeMessage, formatTimestamp, LWWMap, maxDrift, ORMap, runQuery, type LWWRecord, type messages, type ORRecord, type Query, type ServerMessage, type Timestamp, type Value } from '@topgun/core';
+import { merklePath as merklePathOf, compareTimestamps, decode, encodeMessage, formatTimestamp, LWWMap, maxDrift, ORMap, PNCounter, runQuery, type CounterState, type LWWRecord, type messages, type ORRecord, type Query, type ServerMessage, type Timestamp, type Value } from '@topgun/core';
 import type { Peer, World } from './world.js';
 
 type Message = { type: string; payload: { [name: string]: unknown }; [name: string]: unknown };
@@ -15,6 +15,7 @@ interface Session {
   /** The covering epochs that it was sent. */
   covered: number;
   readonly maps: Set<string>;
+  readonly counters: Set<string>;
   readonly queries: Map<string, { map: string; query: Query; rows: Map<string, Value> }>;
 }
 
@@ -40,6 +41,7 @@ export class Server {
   readonly #sessions = new Set<Session>();
   readonly lww = new Map<string, LWWMap<Value>>();
   readonly or = new Map<string, ORMap<Value>>();
+  readonly counters = new Map<string, PNCounter>();
   /** Timestamps by those that were not believed. */
   readonly #restamped = new Map<string, LWWRecord<Value>>();
   /** LWW values and OR tags that were accepted, by the id inside the value. */
@@ -67,6 +69,12 @@ export class Server {
     let m = this.lww.get(name);
     if (!m) this.lww.set(name, (m = new LWWMap<Value>()));
     return m;
+  }
+
+  counterOf(name: string): PNCounter {
+    let c = this.counters.get(name);
+    if (!c) this.counters.set(name, (c = new PNCounter()));
+    return c;
   }
 
   orOf(name: string): ORMap<Value> {
@@ -115,6 +123,7 @@ export class Server {
       device: '',
       covered: 0,
       maps: new Set(),
+      counters: new Set(),
       queries: new Map(),
     };
     this.#sessions.add(session);
@@ -151,6 +160,16 @@ export class Server {
         return this.#orBucket(s, p['mapName'] as string, p['path'] as string);
       case 'ORMAP_PUSH_DIFF':
         return this.#push(s, p['mapName'] as string, p['entries'] as messages.ORMapEntry[]);
+      case 'COUNTER_REQUEST':
+      case 'COUNTER_SYNC': {
+        const name = p['name'] as string;
+        s.counters.add(name);
+        const counter = this.counterOf(name);
+        if (p['state']) counter.merge(p['state'] as CounterState);
+        const m = { type: 'COUNTER_UPDATE', payload: { name, state: counter.state() } } as const;
+        for (const other of this.#sessions) if (other.counters.has(name)) other.send(m);
+        return;
+      }
       case 'QUERY_SUB': {
         const { queryId, mapName, query, fields } = p as unknown as messages.QuerySub['payload'];
         const q = { map: mapName, query: { ...query, ...(fields && { fields }) } as Query, rows: new Map<string, Value>() };
