@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +13,9 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/transport"
 )
+
+// long is worth compressing.
+var long = []byte(strings.Repeat("export const a = 1;\n", 100))
 
 // site is an API that serves a page with a script, on this machine only.
 func site(t *testing.T) *API {
@@ -23,6 +30,7 @@ func site(t *testing.T) *API {
 		Files: []File{
 			{Path: "/", Type: "text/html; charset=utf-8", Body: []byte("<p>page"), Policy: "default-src 'self'"},
 			{Path: "/a.js", Type: "text/javascript", Body: []byte("export {}"), Shared: true},
+			{Path: "/long.js", Type: "text/javascript", Body: long},
 			{Path: "/b.js", Type: "text/javascript", Body: []byte("export {} //")},
 		},
 	})
@@ -60,6 +68,46 @@ func TestFilesAreSentOnce(t *testing.T) {
 	}
 	if w := ask(a, "GET", "http://localhost/a.js", "", "If-None-Match", other); w.Code != 200 {
 		t.Errorf("an older file is answered with %d", w.Code)
+	}
+}
+
+func TestFilesAreCompressedForThoseWhoReadThat(t *testing.T) {
+	a := site(t)
+	plain := ask(a, "GET", "http://localhost/long.js", "").Header().Get("Etag")
+	for _, c := range []struct {
+		path, accept string
+		packed       bool
+	}{
+		{"/long.js", "gzip", true},
+		{"/long.js", "br, GZIP;q=0.5", true},
+		{"/long.js", "", false},
+		{"/long.js", "br", false},
+		{"/long.js", "gzip;q=0", false},
+		{"/long.js", "gzip;q=x", false},
+		{"/a.js", "gzip", false}, // nothing to gain
+	} {
+		w := ask(a, "GET", "http://localhost"+c.path, "", "Accept-Encoding", c.accept)
+		if got := w.Header().Get("Content-Encoding") == "gzip"; got != c.packed {
+			t.Errorf("%s for %q: compressed is %v", c.path, c.accept, got)
+			continue
+		}
+		if !slices.Contains(w.Header()["Vary"], "Accept-Encoding") {
+			t.Errorf("%s for %q: Vary is %q", c.path, c.accept, w.Header()["Vary"])
+		}
+		if !c.packed {
+			continue
+		}
+		z, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(z); err != nil || !bytes.Equal(body, long) {
+			t.Errorf("unpacked it is %.60q, %v", body, err)
+		}
+		tag := w.Header().Get("Etag")
+		if again := ask(a, "GET", "http://localhost"+c.path, "", "Accept-Encoding", c.accept, "If-None-Match", tag); tag == plain || again.Code != 304 {
+			t.Errorf("with the tag %s, plain %s, it is answered with %d", tag, plain, again.Code)
+		}
 	}
 }
 
@@ -106,7 +154,7 @@ func TestSharedFilesAreForPagesThatMayConnect(t *testing.T) {
 		if got := h.Get("Access-Control-Allow-Origin"); got != c.allowed {
 			t.Errorf("%s is allowed for %q, asked from %q", c.path, got, c.origin)
 		}
-		if shared := c.path == "/a.js"; shared != (h.Get("Vary") == "Origin") || shared != (h.Get("Cross-Origin-Resource-Policy") == "") {
+		if shared := c.path == "/a.js"; shared != slices.Contains(h["Vary"], "Origin") || shared != (h.Get("Cross-Origin-Resource-Policy") == "") {
 			t.Errorf("%s has the headers %v", c.path, h)
 		}
 	}
