@@ -370,3 +370,27 @@ func (l *shrinkingLog) Retained() int64 {
 	}
 	return n
 }
+
+// TestWhatIsUnderWayCountsAsLog: the bound holds when everything that was
+// admitted has got there.
+func TestWhatIsUnderWayCountsAsLog(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{Lanes: 1, MaxLogBytes: 1000}})
+	woken := 0
+	for n := range 3 {
+		if err := w.Engine.Admit(1, 500, func() { woken++ }); (err == nil) != (n < 3) {
+			t.Fatalf("request %d of 500 bytes: %v", n, err)
+		}
+	}
+	if err := w.Engine.Admit(1, 500, func() { woken++ }); !errors.Is(err, engine.ErrBusy) {
+		t.Fatalf("beside 1500 bytes that are under way: %v", err)
+	}
+	for range 3 {
+		w.Engine.Credit.Return(1, 500)
+	}
+	if woken != 1 {
+		t.Errorf("woken %d times", woken)
+	}
+	if err := w.Engine.Admit(1, 5000, func() {}); err != nil {
+		t.Errorf("alone it is granted, whatever its size: %v", err)
+	}
+}

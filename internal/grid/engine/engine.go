@@ -178,10 +178,11 @@ var ErrBusy = errors.New("engine: no room for more operations now")
 
 // Admit reserves room for operations as Credit.Reserve does, and returns ErrBusy
 // when there is none. It also does so while a checkpoint has to be made first,
-// because the log is longer than it may be, or because the records take more
-// memory than they may and none of them can go; wake may then be called at once.
-// When the store cannot be written that is no matter of waiting: the error then
-// matches lane.ErrUnavailable, and wake is not called.
+// because the log, with what is under way to it, is longer than it may be, or
+// because the records take more memory than they may and none of them can go;
+// wake may then be called at once. When the store cannot be written that is no
+// matter of waiting: the error then matches lane.ErrUnavailable, and wake is not
+// called.
 func (e *Engine) Admit(ops, bytes int, wake func()) error {
 	if !e.overfull() {
 		if !e.Credit.Reserve(ops, bytes, wake) {
@@ -201,7 +202,9 @@ func (e *Engine) Admit(ops, bytes int, wake func()) error {
 }
 
 func (e *Engine) overfull() bool {
-	return e.log.Retained() > e.opt.MaxLogBytes || e.pressure.Load() && e.overBudget()
+	// An operation takes about as much of the log as of the frame it came in.
+	_, coming := e.Credit.Used()
+	return e.log.Retained()+int64(coming) > e.opt.MaxLogBytes || e.pressure.Load() && e.overBudget()
 }
 
 // overBudget reports whether the records take a tenth more than they may.
