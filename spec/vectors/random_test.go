@@ -35,6 +35,47 @@ func TestRandomConditionVectors(t *testing.T) {
 // conditions. It needs Node.js and the packages of clients/ts, which make ts-test
 // installs.
 func TestTypeScriptAgreesOnRandomConditions(t *testing.T) {
+	f := randomConditions(t, drawSeed(t), *cases)
+	var theirs conditionFile
+	typeScript(t, f, &theirs)
+	f.answer(t)
+	for i, c := range f.Cases {
+		compare(t, c, theirs.Cases[i])
+	}
+}
+
+// TestTypeScriptAgreesOnRandomQueries has the replica of a Go client and the
+// TypeScript implementation answer whole queries, page after page.
+func TestTypeScriptAgreesOnRandomQueries(t *testing.T) {
+	f := randomQueries(t, drawSeed(t), *cases/10)
+	var theirs queryFile
+	typeScript(t, f, &theirs)
+	f.answer(t)
+	for i, c := range f.Cases {
+		compare(t, c, theirs.Cases[i])
+	}
+}
+
+func compare(t *testing.T, ours, theirs any) {
+	t.Helper()
+	if a, b := text(t, ours), text(t, theirs); !bytes.Equal(a, b) {
+		t.Errorf("Go:         %s\nTypeScript: %s", a, b)
+	}
+}
+
+func drawSeed(t *testing.T) uint64 {
+	t.Helper()
+	s := *seed
+	if s == 0 {
+		s = rand.Uint64()
+	}
+	t.Logf("go test ./spec/vectors -run %s -seed %d -cases %d", t.Name(), s, *cases)
+	return s
+}
+
+// typeScript fills answers with what TypeScript makes of a file.
+func typeScript(t *testing.T, file, answers any) {
+	t.Helper()
 	client := filepath.Join("..", "..", "clients", "ts")
 	if _, err := os.Stat(filepath.Join(client, "node_modules", "esbuild")); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("the packages of clients/ts are not installed: make ts-test")
@@ -43,35 +84,21 @@ func TestTypeScriptAgreesOnRandomConditions(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no Node.js")
 	}
-	s := *seed
-	if s == 0 {
-		s = rand.Uint64()
-	}
-	t.Logf("go test ./spec/vectors -run TypeScript -seed %d -cases %d", s, *cases)
-	f := randomConditions(t, s, *cases)
-	file := filepath.Join(t.TempDir(), "random.json")
-	if err := os.WriteFile(file, encode(t, f), 0o600); err != nil {
+	name := filepath.Join(t.TempDir(), "random.json")
+	if err := os.WriteFile(name, encode(t, file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, "tools/run.mjs", "packages/core/test/answer.ts", file)
+	cmd := exec.CommandContext(ctx, node, "tools/run.mjs", "packages/core/test/answer.ts", name)
 	cmd.Dir = client
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var theirs conditionFile
-	if err := json.Unmarshal(out, &theirs); err != nil {
+	if err := json.Unmarshal(out, answers); err != nil {
 		t.Fatal(err)
-	}
-	f.answer(t)
-	for i, c := range f.Cases {
-		ours, other := text(t, c), text(t, theirs.Cases[i])
-		if !bytes.Equal(ours, other) {
-			t.Errorf("Go:         %s\nTypeScript: %s", ours, other)
-		}
 	}
 }
 
