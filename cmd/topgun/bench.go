@@ -13,12 +13,11 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/bench"
 	"github.com/topgunbuild/topgun-go/internal/bench/child"
 	"github.com/topgunbuild/topgun-go/internal/bench/floor"
-	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
 
 // benchCommand measures a server.
 type benchCommand struct {
-	Scenario    string        `arg:"" enum:"write,fanout,sync,idle" help:"What to measure: write, fanout (one writer, many live queries), sync (of a replica) or idle (memory of a silent connection)."`
+	Scenario    string        `arg:"" enum:"write,query,fanout,sync,idle" help:"What to measure: write, query (many standing queries), fanout (one writer, many live queries), sync (of a replica) or idle (memory of a silent connection)."`
 	Connections int           `default:"50" help:"Clients: writers, subscribers or idle ones."`
 	Batch       int           `default:"10" help:"Operations in a frame."`
 	Window      int           `default:"1" help:"Frames of a connection that wait for their acknowledgement."`
@@ -27,7 +26,8 @@ type benchCommand struct {
 	Warmup      time.Duration `default:"2s" help:"Time before it."`
 	ValueBytes  int           `default:"100" help:"Size of each value."`
 	Keys        int           `default:"10000" help:"Keys that are written, records that are synchronised."`
-	Rate        int           `default:"0" help:"Writes per second in fanout; 0 is as fast as they are acknowledged."`
+	Rate        int           `default:"0" help:"Writes per second in fanout and query; 0 is as fast as they are delivered, and 2000 in query."`
+	Queries     int           `default:"100000" help:"Standing queries: so many equalities, a tenth of it ranges, a tenth of it windows over as many records."`
 	URL         string        `help:"A server that runs already, as ws://host:port/ws; none starts one and measures it and a floor."`
 	JSON        string        `name:"json" help:"A file for the figures." placeholder:"FILE"`
 	CPUProfile  string        `name:"cpuprofile" help:"A file for a CPU profile of the started server." placeholder:"FILE"`
@@ -53,7 +53,7 @@ func (c benchCommand) Run(ctx context.Context, p process) error {
 	}
 	res, err := bench.Run(ctx, bench.Options{
 		Scenario: c.Scenario, Connections: c.Connections, Batch: c.Batch, Window: c.Window, Concern: c.Concern,
-		Duration: c.Duration, Warmup: c.Warmup, ValueBytes: c.ValueBytes, Keys: c.Keys, Rate: c.Rate,
+		Duration: c.Duration, Warmup: c.Warmup, ValueBytes: c.ValueBytes, Keys: c.Keys, Rate: c.Rate, Queries: c.Queries,
 		URL: c.URL, CPUProfile: c.CPUProfile, Dir: c.Dir,
 		Program: program, Environ: p.environ, Stderr: p.stderr, Clock: app.SystemClock(),
 	})
@@ -89,7 +89,7 @@ type benchChildCommand struct {
 func (c benchChildCommand) Run(ctx context.Context, p process) error {
 	return child.Serve(ctx, os.Stdin, p.stdout, func(ctx context.Context) error {
 		if c.What == "floor" {
-			return floor.Run(ctx, app.SystemClock(), wire.WriteConcern(c.With), p.stdout, p.stderr)
+			return floor.Run(ctx, app.SystemClock(), c.With, p.stdout, p.stderr)
 		}
 		cfg, err := config.Load(config.Sources{
 			Environ: []string{

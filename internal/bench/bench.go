@@ -11,6 +11,7 @@ import (
 // scenarios are what can be measured.
 var scenarios = map[string]func(context.Context, Options) (*Result, error){
 	"write":  write,
+	"query":  query,
 	"fanout": fanout,
 	"sync":   synchronise,
 	"idle":   idle,

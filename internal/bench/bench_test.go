@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 func serveChild(what, with string) error {
 	return child.Serve(context.Background(), os.Stdin, os.Stdout, func(ctx context.Context) error {
 		if what == childFloor {
-			return floor.Run(ctx, app.SystemClock(), wire.WriteConcern(with), os.Stdout, os.Stderr)
+			return floor.Run(ctx, app.SystemClock(), with, os.Stdout, os.Stderr)
 		}
 		cfg, err := config.Load(config.Sources{Environ: []string{
 			"TOPGUN_NO_AUTH=1", "PORT=0", "TOPGUN_LOG_LEVEL=warn", "TOPGUN_DATA_DIR=" + with,
@@ -68,7 +68,12 @@ func TestEveryScenarioMeasures(t *testing.T) {
 		}},
 		{"write", "applied", func(r *Result) bool { return r.OpsPerSecond > 0 }},
 		{"write", "memory", func(r *Result) bool { return r.OpsPerSecond > 0 }},
-		{"fanout", "", func(r *Result) bool { return r.DeliveredPerSecond >= r.OpsPerSecond && r.P50Millis > 0 }},
+		{"query", "", func(r *Result) bool {
+			return r.EqualityCost > 0 && r.RangeCost > 0 && r.SetupSeconds > 0 && r.P99Millis >= r.P50Millis && r.P50Millis > 0 && r.DeliveredPerSecond > 0
+		}},
+		{"fanout", "", func(r *Result) bool {
+			return r.DeliveredPerSecond >= r.OpsPerSecond && r.FloorDeliveredPerSecond > 0 && r.RatioToFloor > 0 && r.P50Millis > 0
+		}},
 		{"sync", "", func(r *Result) bool { return r.InitialSyncSeconds > 0 && r.DeltaSyncSeconds > 0 && r.DeltaRecords == 2 }},
 		{"idle", "", func(r *Result) bool { return r.HeapBytesPerConn > 0 }},
 	}
@@ -76,8 +81,11 @@ func TestEveryScenarioMeasures(t *testing.T) {
 		t.Run(tt.scenario+" "+tt.concern, func(t *testing.T) {
 			o := options(t, tt.scenario)
 			o.Concern = tt.concern
-			if tt.scenario == "idle" {
+			switch tt.scenario {
+			case "idle":
 				o.Connections = 200
+			case "query":
+				o.Queries, o.Rate = 200, 500
 			}
 			r, err := Run(t.Context(), o)
 			if err != nil {
@@ -129,7 +137,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 }
 
 func TestStampedFrameIsTheBatchItSays(t *testing.T) {
-	f, err := newFrame([]string{"a", "b"}, "node", 10, "")
+	f, err := newFrame([]string{"a", "b"}, "node", textOf(10), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,195 +4,191 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/topgunbuild/topgun-go/internal/bench/socket"
-	"github.com/topgunbuild/topgun-go/internal/core/wire"
+	"github.com/topgunbuild/topgun-go/internal/bench/child"
 )
 
-// fanout measures live queries: one writer puts one record after the other, and
-// every subscriber of the map hears of each.
+// fanoutKeys is how many keys the writer of fanout writes: few, so that the
+// window of the query is not what is measured, and two digits, so that an update
+// tells which write it is of.
+const fanoutKeys = 100
+
+// fanout measures live queries: one writer puts records, and every subscriber of
+// the map hears of each. Server and floor take turns.
 func fanout(ctx context.Context, o Options) (res *Result, err error) {
-	server, err := startTarget(ctx, o, childServer)
-	if err != nil {
+	var sides [2]*broadcast
+	for i, what := range []string{childServer, childFloor} {
+		own := o
+		if what == childFloor {
+			own.URL = ""
+		}
+		if sides[i], err = newBroadcast(ctx, own, what); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, sides[i].close()) }()
+		if _, err := sides[i].run(ctx, o.Warmup); err != nil {
+			return nil, err
+		}
+		sides[i].forget()
+	}
+	if o.CPUProfile != "" {
+		if err := sides[0].target.process.Profile(o.CPUProfile); err != nil {
+			return nil, err
+		}
+	}
+	for range rounds {
+		for _, side := range sides {
+			if err := side.turn(ctx, o.Duration/rounds); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if o.CPUProfile != "" {
+		if err := sides[0].target.process.StopProfile(); err != nil {
+			return nil, err
+		}
+	}
+	return fanoutResult(o, sides[0], sides[1]), nil
+}
+
+func fanoutResult(o Options, at, below *broadcast) *Result {
+	var ratios []float64
+	for i := range at.rates {
+		ratios = append(ratios, at.rates[i]/below.rates[i])
+	}
+	times := at.subs.times()
+	res := &Result{
+		Scenario: o.Scenario, Connections: o.Connections, Concern: o.Concern, ValueBytes: o.ValueBytes, Seconds: at.seconds,
+		OpsPerSecond: float64(at.writes) / at.seconds, DeliveredPerSecond: median(at.rates), FloorDeliveredPerSecond: median(below.rates),
+		RatioToFloor: median(ratios),
+		P50Millis:    percentile(times, 50), P99Millis: percentile(times, 99),
+		FloorCPUMicrosPerOp: median(below.cpu),
+		Refused:             int(at.writer.refusals.Load() + below.writer.refusals.Load()),
+		Errors:              int(at.writer.failures.Load() + below.writer.failures.Load() + at.subs.failed.Load() + below.subs.failed.Load()),
+	}
+	if o.URL == "" {
+		res.ServerCPUMicrosPerOp = median(at.cpu)
+		res.GeneratorCPUShare = at.generator / (at.generator + at.child)
+		res.ServerRSSBytes = at.rss
+	}
+	return res
+}
+
+// broadcast is one side: a target, its subscribers, and the writer.
+type broadcast struct {
+	o      Options
+	target *target
+	subs   *subscribers
+	writer *feeder
+
+	writes           int
+	seconds          float64
+	rates, cpu       []float64
+	generator, child float64
+	rss              uint64
+}
+
+func newBroadcast(ctx context.Context, o Options, what string) (b *broadcast, err error) {
+	b = &broadcast{o: o, subs: newSubscribers(o.Clock.Now)}
+	if b.target, err = startTarget(ctx, o, what); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-	// A map without a limit on what is subscribed to, and few keys, so that the
-	// window of the query is not what is measured.
 	one := o
-	one.Connections, one.Batch, one.Keys = 1, 1, min(o.Keys, 100)
-	l, err := newLoad(ctx, server.url, one)
+	one.Connections, one.Batch, one.Keys = 1, 1, fanoutKeys
+	if b.writer, err = newFeeder(ctx, b.target.url, one); err == nil {
+		err = b.subs.open(ctx, b.target.url, o.Connections)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.close())
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	subs := &subscribers{now: o.Clock.Now}
-	if err := subs.open(ctx, server.url, o.Connections); err != nil {
-		return nil, err
+	b.subs.run(ctx)
+	return b, nil
+}
+
+func (b *broadcast) close() error {
+	b.subs.close()
+	var err error
+	if b.writer != nil {
+		err = b.writer.close()
 	}
-	subs.run(ctx)
-	defer subs.close()
-	if _, err := subs.write(ctx, l.writers[0], o, o.Warmup); err != nil {
-		return nil, err
-	}
-	subs.reset()
+	return errors.Join(err, b.target.stop())
+}
+
+// forget drops what was measured.
+func (b *broadcast) forget() { b.subs.forget() }
+
+// turn measures for d.
+func (b *broadcast) turn(ctx context.Context, d time.Duration) error {
 	runtime.GC()
-	before, err := server.take()
+	before, err := b.target.take()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	seconds, err := subs.write(ctx, l.writers[0], o, o.Duration)
+	own := child.Take()
+	n, err := b.run(ctx, d)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	after, err := server.take()
+	after, err := b.target.take()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	times, delivered := subs.seen()
-	w := l.writers[0]
-	res = &Result{
-		Scenario: o.Scenario, Connections: o.Connections, Concern: o.Concern, ValueBytes: o.ValueBytes, Seconds: seconds,
-		OpsPerSecond: float64(w.acked) / seconds, DeliveredPerSecond: float64(delivered) / seconds,
-		P50Millis: percentile(times, 50), P99Millis: percentile(times, 99),
-		Refused: w.refused, Errors: w.errors + int(subs.failed.Load()),
-	}
-	if o.URL == "" && delivered > 0 {
-		res.ServerCPUMicrosPerOp = (after.CPUSeconds - before.CPUSeconds) * 1e6 / float64(delivered)
-		res.ServerRSSBytes = after.RSS
-	}
-	return res, nil
-}
-
-// subscribers are connections with one live query each.
-type subscribers struct {
-	now    func() time.Time
-	conns  []*socket.Conn
-	failed atomic.Int64
-	all    sync.WaitGroup
-
-	written atomic.Int64 // when the last write was sent, in ns
-	mu      sync.Mutex
-	times   []time.Duration
-	count   int
-	closing bool
-}
-
-func (s *subscribers) open(ctx context.Context, url string, n int) error {
-	sub, _ := socket.Frame(wire.Append(nil, &wire.QuerySub{
-		QueryID: "00000000-0000-4000-8000-000000000000", MapName: mapName, Query: wire.Query{Limit: wire.Some(int64(1000))},
-		Fields: []string{"v"},
-	}))
-	for range n {
-		c, err := socket.Dial(ctx, url)
-		if err != nil {
-			return err
-		}
-		s.conns = append(s.conns, c)
-		if err := c.Write(sub); err != nil {
-			return err
-		}
-		m, err := c.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if !bytes.Contains(m[:min(len(m), 32)], []byte("QUERY_RESP")) {
-			return errors.New("bench: the subscription is not answered")
-		}
-	}
+	b.generator += child.Take().CPUSeconds - own.CPUSeconds
+	b.child += after.CPUSeconds - before.CPUSeconds
+	b.cpu = append(b.cpu, (after.CPUSeconds-before.CPUSeconds)*1e6/float64(max(n, 1)))
+	b.rss = after.RSS
 	return nil
 }
 
-// run starts counting what arrives, in one goroutine a connection; close waits
-// for them.
-func (s *subscribers) run(ctx context.Context) {
-	for i, c := range s.conns {
-		s.all.Go(func() { s.listen(ctx, c, i%16 == 0) }) //arch:goroutine subscribers waits in close
-	}
-}
-
-// listen counts updates. Every sixteenth connection also takes the time, so that
-// taking it does not become what is measured.
-func (s *subscribers) listen(ctx context.Context, c *socket.Conn, timed bool) {
-	count := 0
-	for {
-		if _, err := c.Next(ctx); err != nil {
-			s.mu.Lock()
-			if !s.closing {
-				s.failed.Add(1)
-			}
-			s.count += count
-			s.mu.Unlock()
-			return
-		}
-		count++
-		if timed || !c.Buffered() {
-			took := time.Duration(s.now().UnixNano() - s.written.Load())
-			s.mu.Lock()
-			if timed {
-				s.times = append(s.times, took)
-			}
-			s.count += count
-			count = 0
-			s.mu.Unlock()
-		}
-	}
-}
-
-func (s *subscribers) reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.times, s.count = nil, 0
-}
-
-func (s *subscribers) seen() ([]time.Duration, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	times := slices.Clone(s.times)
-	slices.Sort(times)
-	return times, s.count
-}
-
-func (s *subscribers) close() {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
-	for _, c := range s.conns {
-		_ = c.Close()
-	}
-	s.all.Wait()
-}
-
-// write puts records for d, at a rate or one after the other.
-func (s *subscribers) write(ctx context.Context, w *writer, o Options, d time.Duration) (seconds float64, err error) {
-	w.acked, w.refused, w.errors = 0, 0, 0
-	start := s.now()
-	for n := 0; ; n++ {
-		now := s.now()
-		if now.Sub(start) >= d || ctx.Err() != nil {
-			return now.Sub(start).Seconds(), ctx.Err()
-		}
-		if o.Rate > 0 {
-			due := start.Add(time.Duration(n) * time.Second / time.Duration(o.Rate))
-			if wait := due.Sub(now); wait > 0 {
-				t := o.Clock.NewTimer(wait)
-				<-t.C()
-				now = s.now()
-			}
-		}
-		s.written.Store(now.UnixNano())
-		if err := w.send(w.frames[n%len(w.frames)], now); err != nil {
+// run writes for d, at a rate or with Window writes on their way to subscribers,
+// waits until all of them have arrived, and returns how many messages did.
+func (b *broadcast) run(ctx context.Context, d time.Duration) (delivered int64, err error) {
+	start, first := b.o.Clock.Now(), b.subs.delivered.Load()
+	each := int64(b.o.Connections)
+	n := int64(0)
+	for ; b.o.Clock.Now().Sub(start) < d; n++ {
+		if b.o.Rate > 0 {
+			due := start.Add(time.Duration(n) * time.Second / time.Duration(b.o.Rate))
+			sleepUntil(b.o.Clock, due)
+		} else if err := b.subs.wait(ctx, first+(n+1-int64(b.o.Window))*each); err != nil {
 			return 0, err
 		}
-		for len(w.sent) > 0 {
-			if err := w.receive(ctx, s.now); err != nil {
-				return 0, err
-			}
+		if err := b.writer.put(b.subs); err != nil {
+			return 0, err
 		}
 	}
+	if err := b.subs.wait(ctx, first+n*each); err != nil {
+		return 0, err
+	}
+	seconds := b.o.Clock.Now().Sub(start).Seconds()
+	b.writes += int(n)
+	b.seconds += seconds
+	b.rates = append(b.rates, float64(n*each)/seconds)
+	return n * each, nil
 }
+
+// errLate ends a run whose messages do not arrive.
+var errLate = errors.New("bench: updates do not arrive")
+
+// keyOf reads the number of the key in an update, -1 if there is none.
+func keyOf(message []byte) int {
+	_, digits, found := bytes.Cut(message, []byte("key-"))
+	n, any := 0, false
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			break
+		}
+		n, any = n*10+int(c-'0'), true
+	}
+	if !found || !any {
+		return -1
+	}
+	return n
+}
+
+// queryID is the id of the subscription of the n-th connection, as long as those
+// of clients.
+func queryID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }

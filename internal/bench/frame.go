@@ -36,17 +36,25 @@ type frame struct {
 	values   []int // offsets of ten digits; none when values are shorter
 }
 
+// textOf makes values that hold nothing but a text of a size. Its beginning is
+// overwritten with every write if there is room.
+func textOf(size int) func(key string) value.Raw {
+	return func(key string) value.Raw {
+		text := letters(key, size)
+		if size >= len(markValue) {
+			text = markValue + text[len(markValue):]
+		}
+		return value.AppendStr(value.AppendStr(value.AppendMap(nil, 1), "v"), text)
+	}
+}
+
 // newFrame encodes a batch of puts to keys.
-func newFrame(keys []string, node string, valueBytes int, concern wire.WriteConcern) (*frame, error) {
+func newFrame(keys []string, node string, valueOf func(key string) value.Raw, concern wire.WriteConcern) (*frame, error) {
 	m := &wire.OpBatch{WriteConcern: concern}
 	changing := 0
 	for _, key := range keys {
-		text := letters(key, valueBytes)
-		if valueBytes >= len(markValue) {
-			text = markValue + text[len(markValue):]
-			changing++
-		}
-		v := value.AppendStr(value.AppendStr(value.AppendMap(nil, 1), "v"), text)
+		v := valueOf(key)
+		changing += bytes.Count(v, []byte(markValue))
 		m.Ops = append(m.Ops, wire.ClientOp{
 			ID: markID, MapName: mapName, Key: key, OpType: "PUT",
 			Record: wire.Given(wire.LWWRecord{Value: v, Timestamp: hlc.Timestamp{Millis: markMillis, Counter: markCounter, Node: node}}),

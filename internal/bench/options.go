@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
 
 // Options say what to measure. The zero value of every field but Clock, Program
 // and Scenario means its default.
 type Options struct {
-	// Scenario is write, fanout, sync or idle.
+	// Scenario is write, query, fanout, sync or idle.
 	Scenario string
 
 	// Connections is how many clients there are: writers in write, subscribers in
@@ -45,8 +46,13 @@ type Options struct {
 	Keys int
 
 	// Rate is the writes per second in fanout; 0 is as fast as they are
-	// acknowledged.
+	// delivered.
 	Rate int
+
+	// Queries is how many standing queries there are in query: that many
+	// equalities, a tenth of it ranges, and a tenth of it windows over as many
+	// records. Default 100 000.
+	Queries int
 
 	// URL is a server that runs already; empty starts one.
 	URL string
@@ -64,6 +70,9 @@ type Options struct {
 	Environ []string
 	Stderr  io.Writer
 	Clock   clock.Clock
+
+	// valueOf makes the values that are written; nil for a text of ValueBytes.
+	valueOf func(key string) value.Raw
 }
 
 // rounds is how often server and floor take turns.
@@ -78,6 +87,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Warmup, 2*time.Second)
 	def(&o.ValueBytes, 100)
 	def(&o.Keys, 10_000)
+	def(&o.Queries, 100_000)
 	return o
 }
 
@@ -116,6 +126,9 @@ func (o Options) validate() error {
 	}
 	if o.ValueBytes < 1 || o.ValueBytes > 1<<20 {
 		bad("value-bytes is %d; allowed is 1 to 1048576", o.ValueBytes)
+	}
+	if o.Queries < 10 || o.Queries > 1_000_000 {
+		bad("queries is %d; allowed is 10 to 1000000", o.Queries)
 	}
 	if o.Duration < 100*time.Millisecond {
 		bad("duration is %s; at least 100ms is needed", o.Duration)

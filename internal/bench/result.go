@@ -24,8 +24,9 @@ type Result struct {
 	P50Millis    float64 `json:"p50_ms"`
 	P99Millis    float64 `json:"p99_ms"`
 
-	FloorOpsPerSecond float64 `json:"floor_ops_per_s,omitempty"`
-	RatioToFloor      float64 `json:"ratio_to_floor,omitempty"`
+	FloorOpsPerSecond       float64 `json:"floor_ops_per_s,omitempty"`
+	FloorDeliveredPerSecond float64 `json:"floor_delivered_per_s,omitempty"`
+	RatioToFloor            float64 `json:"ratio_to_floor,omitempty"`
 
 	ServerCPUMicrosPerOp float64 `json:"server_cpu_us_per_op,omitempty"`
 	FloorCPUMicrosPerOp  float64 `json:"floor_cpu_us_per_op,omitempty"`
@@ -33,14 +34,20 @@ type Result struct {
 	AllocsPerOp          float64 `json:"server_allocs_per_op,omitempty"`
 	ServerRSSBytes       uint64  `json:"server_rss_bytes,omitempty"`
 
-	Checkpoints        int     `json:"checkpoints,omitempty"`
-	CheckpointP99      float64 `json:"checkpoint_stall_p99_ms,omitempty"`
-	CheckpointLongest  float64 `json:"checkpoint_stall_longest_ms,omitempty"`
-	StoreLagBytes      uint64  `json:"store_lag_bytes,omitempty"`
-	LogSyncMeanMillis  float64 `json:"log_sync_mean_ms,omitempty"`
-	LogSyncP99Millis   float64 `json:"log_sync_p99_ms,omitempty"`
-	LogGroupBytes      float64 `json:"log_group_mean_bytes,omitempty"`
-	LogBytesPerOp      float64 `json:"log_bytes_per_op,omitempty"`
+	Checkpoints       int     `json:"checkpoints,omitempty"`
+	CheckpointP99     float64 `json:"checkpoint_stall_p99_ms,omitempty"`
+	CheckpointLongest float64 `json:"checkpoint_stall_longest_ms,omitempty"`
+	StoreLagBytes     uint64  `json:"store_lag_bytes,omitempty"`
+	LogSyncMeanMillis float64 `json:"log_sync_mean_ms,omitempty"`
+	LogSyncP99Millis  float64 `json:"log_sync_p99_ms,omitempty"`
+	LogGroupBytes     float64 `json:"log_group_mean_bytes,omitempty"`
+	LogBytesPerOp     float64 `json:"log_bytes_per_op,omitempty"`
+
+	Queries      int     `json:"queries,omitempty"`
+	EqualityCost float64 `json:"equality_cost,omitempty"`
+	RangeCost    float64 `json:"range_cost,omitempty"`
+	SetupSeconds float64 `json:"setup_s,omitempty"`
+
 	DeliveredPerSecond float64 `json:"delivered_per_s,omitempty"`
 	InitialSyncSeconds float64 `json:"initial_sync_s,omitempty"`
 	DeltaSyncSeconds   float64 `json:"delta_sync_s,omitempty"`
@@ -79,7 +86,11 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{"sync of the log, p99", r.LogSyncP99Millis, "ms"},
 		{"log per sync", r.LogGroupBytes / 1000, "kB"},
 		{"log per op", r.LogBytesPerOp, "bytes"},
+		{fmt.Sprintf("a write with %d equalities", r.Queries), r.EqualityCost, "of one with none"},
+		{fmt.Sprintf("a write with %d ranges", r.Queries/10), r.RangeCost, "of one with none"},
+		{"windows are answered in", r.SetupSeconds, "s"},
 		{"delivered", r.DeliveredPerSecond, "/s"},
+		{"delivered by the floor", r.FloorDeliveredPerSecond, "/s"},
 		{"initial sync", r.InitialSyncSeconds, "s"},
 		{fmt.Sprintf("delta sync of %d", r.DeltaRecords), r.DeltaSyncSeconds, "s"},
 		{"heap and stacks per connection", r.HeapBytesPerConn / 1000, "kB"},

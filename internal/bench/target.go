@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/topgunbuild/topgun-go/internal/bench/child"
@@ -17,6 +18,16 @@ const (
 	childFloor  = "floor"
 )
 
+// floorWork is what the floor of a scenario does: acknowledge at a level, and,
+// for fanout, tell its subscribers of values of a size.
+func floorWork(o Options) string {
+	level := string(concerns[o.Concern].achieved)
+	if o.Scenario == "fanout" {
+		return fmt.Sprintf("%s,%d", level, o.ValueBytes)
+	}
+	return level
+}
+
 // target is a server that is measured: one of its own, or one that runs already.
 type target struct {
 	url     string
@@ -29,7 +40,7 @@ func startTarget(ctx context.Context, o Options, what string) (*target, error) {
 		return &target{url: o.URL}, nil
 	}
 	t := &target{}
-	arg := string(concerns[o.Concern].achieved)
+	arg := floorWork(o)
 	if what == childServer {
 		dir, err := os.MkdirTemp(o.Dir, "topgun-bench-")
 		if err != nil {

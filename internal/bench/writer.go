@@ -39,6 +39,10 @@ func newWriter(ctx context.Context, url string, n int, o Options) (*writer, erro
 		keys = append(keys, "key-"+strconv.Itoa(k))
 	}
 	node := fmt.Sprintf("bench-%030d", n)
+	valueOf := o.valueOf
+	if valueOf == nil {
+		valueOf = textOf(o.ValueBytes)
+	}
 	at := 0
 	for range max(ring, (len(keys)+o.Batch-1)/o.Batch) {
 		var batch []string
@@ -46,7 +50,7 @@ func newWriter(ctx context.Context, url string, n int, o Options) (*writer, erro
 			batch = append(batch, keys[at%len(keys)])
 			at++
 		}
-		f, err := newFrame(batch, node, o.ValueBytes, c.ask)
+		f, err := newFrame(batch, node, valueOf, c.ask)
 		if err != nil {
 			return nil, err
 		}
