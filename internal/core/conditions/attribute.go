@@ -2,6 +2,7 @@ package conditions
 
 import (
 	"github.com/topgunbuild/topgun-go/internal/core/ordered"
+	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 )
 
@@ -63,79 +64,91 @@ func (a *attribute[T]) around(s span) int {
 func normal(v value.Raw) string { return string(value.AppendNormal(nil, v)) }
 
 // bucket returns the bucket of a spot, making it if there is none.
-func (a *attribute[T]) bucket(x *Index[T], s *spot) *bucket[T] {
+func (a *attribute[T]) bucket(s *spot) *bucket[T] {
 	switch s.how {
 	case equals:
-		return a.named(x, &a.equals, normal(s.value), nil)
+		return a.named(&a.equals, s, normal(s.value))
 	case element:
-		return a.named(x, &a.elements, normal(s.value), nil)
+		return a.named(&a.elements, s, normal(s.value))
 	case begins:
-		return a.beginning(x, s.text)
+		b := a.named(&a.begins, s, s.text)
+		if len(b.filed) == 0 {
+			if a.lengths == nil {
+				a.lengths = map[int]int{}
+			}
+			a.lengths[len(s.text)]++
+		}
+		return b
 	case within:
-		return a.span(x, s.span)
+		return a.span(s)
 	}
 	if a.missing == nil {
-		a.missing = a.open(x, func() { a.missing = nil })
+		a.missing = a.open(s)
 	}
 	return a.missing
 }
 
-// open makes a bucket; gone takes it out of its place when it has become empty.
-func (a *attribute[T]) open(x *Index[T], gone func()) *bucket[T] {
+func (a *attribute[T]) open(s *spot) *bucket[T] {
 	a.buckets++
-	return &bucket[T]{drop: func() {
-		gone()
-		a.buckets--
-		x.tidy(a)
-	}}
+	return &bucket[T]{of: a, spot: *s}
 }
 
-// named finds a bucket in a map or puts it there.
-func (a *attribute[T]) named(x *Index[T], in *map[string]*bucket[T], name string, gone func()) *bucket[T] {
+// named finds a bucket in a map or puts it there. The name is what the spot keeps
+// from then on.
+func (a *attribute[T]) named(in *map[string]*bucket[T], s *spot, name string) *bucket[T] {
 	if b := (*in)[name]; b != nil {
 		return b
 	}
 	if *in == nil {
 		*in = map[string]*bucket[T]{}
 	}
-	m := *in
-	b := a.open(x, func() {
-		delete(m, name)
-		if gone != nil {
-			gone()
-		}
-	})
-	m[name] = b
+	b := a.open(&spot{how: s.how, text: name})
+	(*in)[name] = b
 	return b
 }
 
-func (a *attribute[T]) beginning(x *Index[T], text string) *bucket[T] {
-	if b := a.begins[text]; b != nil {
-		return b
-	}
-	if a.lengths == nil {
-		a.lengths = map[int]int{}
-	}
-	n := len(text)
-	a.lengths[n]++
-	return a.named(x, &a.begins, text, func() {
-		if a.lengths[n]--; a.lengths[n] == 0 {
-			delete(a.lengths, n)
-		}
-	})
-}
-
-func (a *attribute[T]) span(x *Index[T], s span) *bucket[T] {
-	t := a.spans[s.class]
+func (a *attribute[T]) span(s *spot) *bucket[T] {
+	t := a.spans[s.span.class]
 	if t == nil {
 		t = newIntervals[T]()
-		a.spans[s.class] = t
+		a.spans[s.span.class] = t
 	}
-	i := t.Put(interval[T]{span: s})
+	i := t.Put(interval[T]{span: s.span})
 	if i.filed == nil {
-		i.filed = a.open(x, func() { t.Remove(&interval[T]{span: s}) })
+		i.filed = a.open(&spot{how: within, span: s.span})
 	}
 	return i.filed
+}
+
+// close takes out a bucket.
+func (a *attribute[T]) close(b *bucket[T]) {
+	a.buckets--
+	switch s := &b.spot; s.how {
+	case equals:
+		delete(a.equals, s.text)
+	case element:
+		delete(a.elements, s.text)
+	case begins:
+		delete(a.begins, s.text)
+		if n := len(s.text); a.lengths[n] == 1 {
+			delete(a.lengths, n)
+		} else {
+			a.lengths[n]--
+		}
+	case within:
+		a.spans[s.span.class].Remove(&interval[T]{span: s.span})
+	default:
+		a.missing = nil
+	}
+}
+
+// of is what the attribute is of a record.
+func (a *attribute[T]) of(key string, doc value.Raw) value.Raw {
+	if a.name == predicate.KeyAttribute {
+		return value.AppendStr(nil, key)
+	}
+	v, _ := value.Lookup(doc, a.path)
+	return v
 }
 
 // visit calls f for what is filed under a value that the attribute has.

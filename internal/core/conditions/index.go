@@ -1,6 +1,8 @@
 package conditions
 
 import (
+	"bytes"
+
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 )
@@ -30,9 +32,10 @@ type seat[T any] struct {
 type bucket[T any] struct {
 	filed []tenant[T]
 
-	// drop takes the bucket out of where it is found; nil for that of the
-	// conditions that are always visited.
-	drop func()
+	// of and spot say where the bucket is found; nil for that of the conditions
+	// that are always visited.
+	of   *attribute[T]
+	spot spot
 }
 
 // tenant is an entry in a bucket, and which of its seats this is.
@@ -52,7 +55,7 @@ func (x *Index[T]) Add(n *predicate.Node, v T) *Entry[T] {
 	if n != nil {
 		if spots, ok := spotsOf(n, x.filedUnder); ok {
 			for _, s := range spots {
-				x.attribute(s.attribute).bucket(x, &s).add(e)
+				x.attribute(s.attribute).bucket(&s).add(e)
 			}
 			return e
 		}
@@ -66,7 +69,11 @@ func (x *Index[T]) Remove(e *Entry[T]) {
 	x.size--
 	for i := range e.filed {
 		// Seats move when others are given up: ask where this one is now.
-		e.filed[i].bucket.remove(e.filed[i].at)
+		b := e.filed[i].bucket
+		b.remove(e.filed[i].at)
+		if len(b.filed) == 0 && b.of != nil {
+			x.close(b)
+		}
 	}
 	e.filed = nil
 }
@@ -82,9 +89,7 @@ func (b *bucket[T]) remove(at int) {
 	b.filed[at] = moved
 	moved.entry.filed[moved.seat].at = at
 	b.filed[last] = tenant[T]{}
-	if b.filed = b.filed[:last]; last == 0 && b.drop != nil {
-		b.drop()
-	}
+	b.filed = b.filed[:last]
 }
 
 // visit reports whether it got through.
@@ -119,9 +124,11 @@ func (x *Index[T]) attribute(name string) *attribute[T] {
 	return a
 }
 
-// tidy forgets an attribute under which nothing is filed.
-func (x *Index[T]) tidy(a *attribute[T]) {
-	if a.buckets > 0 {
+// close takes an empty bucket out of where it is found, and an attribute under
+// which nothing is filed with it.
+func (x *Index[T]) close(b *bucket[T]) {
+	a := b.of
+	if a.close(b); a.buckets > 0 {
 		return
 	}
 	for i := range x.attributes {
@@ -140,14 +147,30 @@ func (x *Index[T]) Visit(key string, doc value.Raw, f func(T) bool) bool {
 		return false
 	}
 	for _, a := range x.attributes {
-		var v value.Raw
-		var scratch [64]byte
-		if a.name == predicate.KeyAttribute {
-			v = value.AppendStr(scratch[:0], key)
-		} else {
-			v, _ = value.Lookup(doc, a.path)
+		if !a.visit(a.of(key, doc), f) {
+			return false
 		}
-		if !a.visit(v, f) {
+	}
+	return true
+}
+
+// VisitChange is Visit for a record that changes from one document to another: it
+// finds what holds for either. A document that is not there is nil, and nothing
+// is looked for in it.
+func (x *Index[T]) VisitChange(key string, before, after value.Raw, f func(T) bool) bool {
+	switch {
+	case before == nil && after == nil:
+		return true
+	case before == nil:
+		return x.Visit(key, after, f)
+	case after == nil:
+		return x.Visit(key, before, f)
+	case !x.always.visit(f):
+		return false
+	}
+	for _, a := range x.attributes {
+		was, is := a.of(key, before), a.of(key, after)
+		if !a.visit(is, f) || !bytes.Equal(was, is) && !a.visit(was, f) {
 			return false
 		}
 	}

@@ -27,6 +27,14 @@ func drawValue(t *rapid.T) value.Raw {
 	).Draw(t, "value"))
 }
 
+func drawDoc(t *rapid.T) value.Raw {
+	doc := value.AppendMap(nil, 3)
+	for _, name := range []string{"a", "b", "a.b"} {
+		doc = append(value.AppendStr(doc, name), drawValue(t)...)
+	}
+	return doc
+}
+
 func drawLeaf(t *rapid.T) *predicate.Node {
 	n := &predicate.Node{Op: rapid.SampledFrom(leafOps).Draw(t, "op"), Attribute: rapid.SampledFrom(attributes).Draw(t, "attribute")}
 	list := func(least, most int) value.Raw {
@@ -107,17 +115,24 @@ func TestNoConditionIsMissed(t *testing.T) {
 				all = append(all[:i], all[i+1:]...)
 			},
 			"look": func(t *rapid.T) {
-				doc := value.AppendMap(nil, 3)
-				for _, name := range []string{"a", "b", "a.b"} {
-					doc = append(value.AppendStr(doc, name), drawValue(t)...)
-				}
+				doc := drawDoc(t)
 				key := rapid.SampledFrom([]string{"k1", "ab", ""}).Draw(t, "key")
 				seen := map[*condition]bool{}
-				if !x.Visit(key, doc, func(c *condition) bool { seen[c] = true; return true }) {
-					t.Fatal("did not get through")
+				note := func(c *condition) bool { seen[c] = true; return true }
+				other := value.Raw(nil)
+				switch rapid.IntRange(0, 3).Draw(t, "of") {
+				case 0:
+					other = drawDoc(t)
+					x.VisitChange(key, doc, other, note)
+				case 1:
+					x.VisitChange(key, nil, doc, note)
+				case 2:
+					x.VisitChange(key, doc, nil, note)
+				default:
+					x.Visit(key, doc, note)
 				}
 				for i, c := range all {
-					if c.program.Match(key, doc) && !seen[c] {
+					if (c.program.Match(key, doc) || other != nil && c.program.Match(key, other)) && !seen[c] {
 						t.Fatalf("condition %d holds and is not visited", i)
 					}
 					delete(seen, c)

@@ -67,12 +67,11 @@ func (s *Service) find(m *mapState) []*condition {
 			s.hit(cond)
 		}
 	} else {
-		if c.before.doc.there && !mistake.QueryForgetsBefore {
-			m.index.Visit(c.key, c.before.doc.full, s.hit)
+		before := c.before.doc.full
+		if mistake.QueryForgetsBefore {
+			before = nil
 		}
-		if c.after.doc.there {
-			m.index.Visit(c.key, c.after.doc.full, s.hit)
-		}
+		m.index.VisitChange(c.key, before, c.after.doc.full, s.found)
 	}
 	s.hits = slices.DeleteFunc(s.hits, func(cond *condition) bool {
 		cond.was = c.before.doc.there && cond.plan.match.Match(c.key, c.before.doc.full)

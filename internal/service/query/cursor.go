@@ -2,7 +2,6 @@ package query
 
 import (
 	"encoding/base64"
-	"hash/fnv"
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/value"
@@ -43,7 +42,7 @@ func (p *plan) writeCursor(r *row, now time.Time) string {
 	b := value.AppendArray(nil, 4+len(r.sort))
 	b = value.AppendInt(b, cursorVersion)
 	b = value.AppendInt(b, now.UnixMilli())
-	b = value.AppendInt(b, p.identity())
+	b = value.AppendInt(b, p.identity)
 	b = value.AppendStr(b, r.key)
 	for _, v := range r.sort {
 		if len(v) == 0 {
@@ -77,18 +76,8 @@ func (p *plan) readCursor(s string, now time.Time) (*boundary, cursorStatus) {
 		return nil, cursorInvalid
 	case now.Sub(time.UnixMilli(at)) > cursorLife:
 		return nil, cursorExpired
-	case identity != p.identity():
+	case identity != p.identity:
 		return nil, cursorInvalid
 	}
 	return out, cursorValid
-}
-
-// identity tells apart the plans whose cursors must not be mixed up: those that
-// differ in map, predicate or sort.
-func (p *plan) identity() int64 {
-	h := fnv.New64a()
-	h.Write([]byte(p.mapName))
-	h.Write([]byte{0})
-	h.Write([]byte(p.base))
-	return int64(h.Sum64())
 }

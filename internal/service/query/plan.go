@@ -43,11 +43,12 @@ type plan struct {
 	fields  []string
 	total   bool
 
-	// condition is equal for plans whose conditions are the same. base is equal
-	// for plans that share cursors, same for those that give the same rows.
-	condition, base, same string
+	// condition is equal for plans whose conditions are the same, same for those
+	// that give the same rows.
+	condition, same string
 
-	mark uint32 // of same, for positions
+	identity int64  // of map, condition and order: what cursors are bound to
+	mark     uint32 // of map and same: what positions are bound to
 }
 
 type sortField struct {
@@ -93,8 +94,13 @@ func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error)
 	if p.node != nil {
 		p.condition = string(predicate.Canonical(p.node))
 	}
-	p.base = p.condition + "|" + p.sortText() + p.groups.text()
-	p.bind(fmt.Sprintf("%s|%q|%d|%t", p.base, p.fields, p.limit, p.total))
+	base := p.condition + "|" + p.sortText() + p.groups.text()
+	h := fnv.New64a()
+	h.Write([]byte(p.mapName))
+	h.Write([]byte{0})
+	h.Write([]byte(base))
+	p.identity = int64(h.Sum64())
+	p.bind(fmt.Sprintf("%s|%q|%d|%t", base, p.fields, p.limit, p.total))
 	return p, nil
 }
 

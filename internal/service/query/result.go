@@ -54,7 +54,7 @@ func (r *result) complete() {
 	for _, gr := range r.groups.groups {
 		if next := r.groups.row(r.plan, gr); next != nil {
 			r.window.rows = append(r.window.rows, next)
-			r.window.byID[next.key] = next
+			r.window.name(next)
 		}
 	}
 	r.window.sort()

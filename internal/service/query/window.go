@@ -44,7 +44,7 @@ func newWindow(p *plan, fills int) *window {
 	if p.groups != nil {
 		reserve = maxGroups // there is nowhere to fill it from
 	}
-	return &window{plan: p, most: p.limit + reserve, byID: map[string]*row{}}
+	return &window{plan: p, most: p.limit + reserve}
 }
 
 // shown are the rows that clients see.
@@ -82,12 +82,20 @@ func (w *window) set(key string, next *row, ups []update) []update {
 			to = -1 // behind what the window knows
 		} else {
 			w.rows = slices.Insert(w.rows, to, next)
-			w.byID[key] = next
+			w.name(next)
 			w.ttl = w.ttl || next.ttl
 			w.trim()
 		}
 	}
 	return w.difference(from, to, old, next, pushed, ups)
+}
+
+// name makes a row be found by its key.
+func (w *window) name(r *row) {
+	if w.byID == nil {
+		w.byID = map[string]*row{}
+	}
+	w.byID[r.key] = r
 }
 
 // difference says what moving a row from one place to another, -1 for none,
