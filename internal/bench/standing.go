@@ -168,7 +168,7 @@ func (p *pacer) open(ctx context.Context, url string) error {
 		}
 		f := &feeder{writer: &writer{conn: c, batch: 1, nextID: firstID}}
 		p.feeders = append(p.feeders, f)
-		f.all.Go(func() { f.listen(ctx) }) //arch:goroutine pacer closes its feeders, which wait
+		f.all.Go(func() { f.listen(ctx) }) //arch:goroutine feeder waits in close
 		for n := i + 1; n <= p.writes; n += pacedConnections {
 			p.made.write = uint32(n)
 			key := "key-" + strconv.Itoa(rand.IntN(p.records))

@@ -88,6 +88,21 @@ func (b *batch) writeTo(c net.Conn) (int64, error) {
 	return int64(n), err
 }
 
+// writeNow writes what the socket takes without waiting. waits says that
+// something is left.
+func (b *batch) writeNow(c *conn) (waits bool, err error) {
+	if len(b.unsent) != 1 {
+		return true, nil // large messages go with one call all the same
+	}
+	n, waits, err := c.now.write(b.unsent[0])
+	c.srv.metrics.sentBytes.Add(float64(n))
+	if b.unsent[0] = b.unsent[0][n:]; err == nil && !waits {
+		b.unsent = b.unsent[:0]
+		c.srv.metrics.sentMessages.Add(float64(b.count))
+	}
+	return waits, err
+}
+
 // reset forgets the messages.
 func (b *batch) reset() {
 	clear(b.frames)

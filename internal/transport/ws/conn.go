@@ -26,7 +26,7 @@ type conn struct {
 
 	stopping atomic.Bool    // the server stops: no further Handle
 	writers  sync.WaitGroup // the running writer, if any
-	writer   func()         // write, made once so that starting it costs no memory
+	now      *attempt       // the writer's
 
 	mu      sync.Mutex
 	busy    bool                // a writer runs, or the session is being opened

@@ -22,6 +22,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	opt      Options
+	flush    *flushers
 
 	mu      sync.Mutex
 	taken   int                // connections, those in the middle of an upgrade too
@@ -44,6 +45,7 @@ func New(sessions transport.Sessions, clk clock.Clock, log *slog.Logger, m *Metr
 		log:      log,
 		metrics:  m,
 		opt:      opt,
+		flush:    newFlushers(),
 		conns:    make(map[*conn]struct{}),
 		empty:    make(chan struct{}),
 	}, nil
@@ -71,8 +73,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	before, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // what is buffered is there
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	c := &conn{srv: s, net: nc, cancel: cancel, busy: true}
-	c.writer = c.write
+	c := &conn{srv: s, net: nc, cancel: cancel, busy: true, now: newAttempt(nc)}
 	c.in = reader{in: newSource(nc, before), max: s.opt.MaxMessageBytes}
 	s.add(c)
 	go c.serve(ctx, answer(r), peerOf(r, nc))

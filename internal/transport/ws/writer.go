@@ -23,7 +23,7 @@ func (c *conn) wakeLocked() {
 	default:
 		c.busy = true
 		c.writers.Add(1) // before over is set, and so before Wait
-		go c.writer()    //arch:goroutine conn waits in serve
+		c.srv.flush.push(c)
 	}
 }
 
@@ -72,19 +72,60 @@ func (c *conn) hurryLocked() {
 	}
 }
 
-// write is the writer: it sends what there is and ends when there is nothing.
+// turns is how many batches of one connection are written before the others have
+// their turn.
+const turns = 4
+
+// write is the writer: it sends what there is and ends when there is nothing. It
+// does not wait: what the socket does not take is left to waitAndWrite.
 func (c *conn) write() {
-	defer c.writers.Done()
 	b, _ := batches.Get().(*batch)
-	defer b.release()
-	for {
+	for range turns {
 		asked := c.collect(b)
 		switch {
 		case !b.empty():
-			if err := c.flush(b); err != nil {
+			b.load()
+			c.arm(false)
+			waits, err := b.writeNow(c)
+			switch {
+			case err != nil:
 				c.lost(err)
+				c.writeDone(b)
+				return
+			case waits:
+				go c.waitAndWrite(b) //arch:goroutine conn waits in serve
 				return
 			}
+		case asked != nil:
+			go func() { //arch:goroutine conn waits in serve
+				defer c.writeDone(b)
+				c.sendClose(b, asked) // which waits for the socket
+			}()
+			return
+		case c.rest():
+			c.writeDone(b)
+			return
+		}
+	}
+	b.release()
+	c.srv.flush.push(c)
+}
+
+// writeDone ends a writer.
+func (c *conn) writeDone(b *batch) {
+	b.release()
+	c.writers.Done()
+}
+
+// waitAndWrite is a writer that waits for its socket. b is what it begins with.
+func (c *conn) waitAndWrite(b *batch) {
+	defer c.writeDone(b)
+	err := c.drain(b)
+	for err == nil {
+		asked := c.collect(b)
+		switch {
+		case !b.empty():
+			err = c.flush(b)
 		case asked != nil:
 			c.sendClose(b, asked)
 			return
@@ -92,6 +133,7 @@ func (c *conn) write() {
 			return
 		}
 	}
+	c.lost(err)
 }
 
 // collect loads b with what waits to be sent and returns the close that is to
@@ -131,10 +173,18 @@ func (c *conn) rest() bool {
 	return !c.busy
 }
 
-// flush writes b, for as long as the peer takes any of it.
+// flush writes b.
 func (c *conn) flush(b *batch) error {
-	m := c.srv.metrics
 	b.load()
+	return c.drain(b)
+}
+
+// drain writes what is left of b, for as long as the peer takes any of it.
+func (c *conn) drain(b *batch) error {
+	m := c.srv.metrics
+	if len(b.unsent) == 0 {
+		return nil
+	}
 	for wait := false; ; wait = true {
 		c.arm(wait)
 		n, err := b.writeTo(c.net)
