@@ -20,7 +20,7 @@ type benchCommand struct {
 	Scenario    string        `arg:"" enum:"write,query,fanout,sync,idle" help:"What to measure: write, query (many standing queries), fanout (one writer, many live queries), sync (of a replica) or idle (memory of a silent connection)."`
 	Connections int           `default:"50" help:"Clients: writers, subscribers or idle ones."`
 	Batch       int           `default:"10" help:"Operations in a frame."`
-	Window      int           `default:"1" help:"Frames of a connection that wait for their acknowledgement."`
+	Window      int           `default:"0" help:"Frames of a connection that wait for their acknowledgement, 1 by default; in fanout writes that have not reached every subscriber, 64 by default."`
 	Concern     string        `default:"persisted" enum:"memory,applied,persisted" help:"What an acknowledgement means: memory, applied or persisted."`
 	Duration    time.Duration `default:"10s" help:"Measured time of the server; the floor gets as much."`
 	Warmup      time.Duration `default:"2s" help:"Time before it."`

@@ -24,8 +24,9 @@ type Options struct {
 	// Batch is the operations in one frame. Default 10.
 	Batch int
 
-	// Window is the frames of a connection that wait for their acknowledgement.
-	// Default 1.
+	// Window is the frames of a connection that wait for their acknowledgement, in
+	// fanout the writes that have not reached every subscriber. Default 1, in
+	// fanout 64.
 	Window int
 
 	// Concern is memory, applied or persisted. Default persisted.
@@ -81,6 +82,9 @@ const rounds = 3
 func (o Options) withDefaults() Options {
 	def(&o.Connections, 50)
 	def(&o.Batch, 10)
+	if o.Scenario == "fanout" {
+		def(&o.Window, 64)
+	}
 	def(&o.Window, 1)
 	def(&o.Concern, "persisted")
 	def(&o.Duration, 10*time.Second)
@@ -118,8 +122,8 @@ func (o Options) validate() error {
 	if o.Batch < 1 || o.Batch > 1000 {
 		bad("batch is %d; allowed is 1 to 1000", o.Batch)
 	}
-	if o.Window < 1 || o.Window > 32 {
-		bad("window is %d; allowed is 1 to 32", o.Window)
+	if most := 32; o.Window < 1 || o.Window > most && o.Scenario != "fanout" || o.Window > 1000 {
+		bad("window is %d; allowed is 1 to %d, in fanout to 1000", o.Window, most)
 	}
 	if o.Keys < o.Connections && o.Scenario == "write" {
 		bad("keys is %d; every one of the %d connections needs one", o.Keys, o.Connections)

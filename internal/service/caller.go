@@ -37,6 +37,9 @@ type Outbox interface {
 	// does nothing. It may be called from any goroutine.
 	Send(f Frame)
 
+	// SendAll is Send for several frames, in order. It does not keep the slice.
+	SendAll(frames []Frame)
+
 	// Behind reports whether so much waits to be sent that what can be told later
 	// should be. It may be called from any goroutine.
 	Behind() bool

@@ -25,6 +25,12 @@ func (o *outbox) Send(f service.Frame) {
 	o.sent = append(o.sent, string(f.Head)+string(f.Body))
 }
 
+func (o *outbox) SendAll(frames []service.Frame) {
+	for _, f := range frames {
+		o.Send(f)
+	}
+}
+
 func (o *outbox) Behind() bool { return false }
 
 func (o *outbox) Close(why *service.CloseError) {

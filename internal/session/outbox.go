@@ -31,27 +31,46 @@ type outbox struct {
 // the queue would exceed its limit is closed; one message always fits.
 func (o *outbox) Send(f service.Frame) {
 	o.mu.Lock()
-	if o.closed {
-		o.mu.Unlock()
-		return
+	was := len(o.frames)
+	ended := !o.closed && !o.put(f)
+	o.unlock(was, ended)
+}
+
+// SendAll implements service.Outbox.
+func (o *outbox) SendAll(frames []service.Frame) {
+	o.mu.Lock()
+	was, ended := len(o.frames), false
+	for i := 0; i < len(frames) && !o.closed; i++ {
+		ended = !o.put(frames[i])
 	}
+	o.unlock(was, ended)
+}
+
+// put queues a frame, or closes the outbox and reports false. mu is held.
+func (o *outbox) put(f service.Frame) bool {
 	if o.bytes > 0 && o.bytes+f.Len() > o.limit {
 		o.closed = true
 		o.why = &service.CloseError{Code: wire.CloseSlowConsumer}
 		clear(o.frames)
 		o.frames, o.bytes = o.frames[:0], 0
-		o.mu.Unlock()
-		o.slow.Inc()
-		o.notify()
-		return
+		return false
 	}
 	o.frames = append(o.frames, f)
 	if o.bytes += f.Len(); o.bytes > o.limit/4 {
 		o.behind.Store(true)
 	}
-	first := len(o.frames) == 1
+	return true
+}
+
+// unlock gives mu back and says what has happened since there were as many
+// frames.
+func (o *outbox) unlock(was int, ended bool) {
+	first := was == 0 && len(o.frames) > 0
 	o.mu.Unlock()
-	if first {
+	if ended {
+		o.slow.Inc()
+	}
+	if first || ended {
 		o.notify()
 	}
 }

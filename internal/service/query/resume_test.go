@@ -381,5 +381,6 @@ func TestSubscriptionsAreSmall(t *testing.T) {
 type nobody struct{}
 
 func (nobody) Send(service.Frame)        {}
+func (nobody) SendAll([]service.Frame)   {}
 func (nobody) Behind() bool              { return false }
 func (nobody) Close(*service.CloseError) {}

@@ -15,6 +15,7 @@ var errGap = &service.CloseError{Code: wire.CloseTryAgainLater, Reason: "changes
 // answer sends the QUERY_RESP of a subscription, which listens from then on.
 func (s *Service) answer(sub *subscription) {
 	q := sub.standing
+	s.flush(q) // the answer has it
 	q.subs.add(sub)
 	s.noteTotal(q)
 	if sub.since.epoch != 0 && s.resume(sub) {
@@ -107,36 +108,86 @@ func (p *plan) message(u update) *wire.QueryUpdate {
 	return m
 }
 
-// sendUpdates tells all subscribers of a query what has changed since a position.
-// What they have in common is encoded once, with a position and without. Only the
-// last update has the position behind the change: who has not received all of
-// them is still before it.
+// pending is an update that has not been sent yet.
+type pending struct {
+	message *wire.QueryUpdate
+	at      position // of who has it
+}
+
+// maxPending bounds the changes whose updates wait for one another.
+const maxPending = 64
+
+// sendUpdates has all subscribers of a query told what has changed since a
+// position, together with what else changes in this step. Only the last update
+// has the position behind the change: who has not received all of them is still
+// before it.
 func (s *Service) sendUpdates(q *standing, ups []update, from position) {
 	if len(ups) == 0 || len(q.subs.subs) == 0 {
 		return
 	}
-	for i, u := range ups {
-		m := q.plan.message(u)
-		tails := [2][]byte{wire.Share(m).Tail}
-		for _, sub := range q.subs.subs {
-			if sub.behind(s, from) {
-				continue
-			}
-			at := 0
-			if sub.positions {
-				if at = 1; tails[1] == nil {
-					p := from
-					if i == len(ups)-1 {
-						p = s.maps[q.plan.mapName].history.now()
-					}
-					m.Position = p.text(q.plan)
-					tails[1] = wire.Share(m).Tail
-				}
-			}
-			sub.session.caller.Out.Send(service.Frame{Head: sub.head, Body: tails[at]})
-		}
-		s.metrics.updates.Add(float64(len(q.subs.subs)))
+	if len(q.pending) == 0 {
+		q.before = from
+		s.pending = append(s.pending, q)
 	}
+	for _, u := range ups {
+		q.pending = append(q.pending, pending{q.plan.message(u), from})
+	}
+	q.pending[len(q.pending)-1].at = s.maps[q.plan.mapName].history.now()
+}
+
+// flushAll sends what is pending.
+func (s *Service) flushAll() {
+	for _, q := range s.pending {
+		s.flush(q)
+	}
+	clear(s.pending)
+	s.pending = s.pending[:0]
+	s.unsent = 0
+}
+
+// flush sends what is pending of a query: to each subscriber all of it at once.
+// What they have in common is encoded once, with positions and without.
+func (s *Service) flush(q *standing) {
+	if len(q.pending) == 0 {
+		return
+	}
+	frames := [2][]service.Frame{}
+	for _, sub := range q.subs.subs {
+		if sub.behind(s, q.before) {
+			continue
+		}
+		at := 0
+		if sub.positions {
+			at = 1
+		}
+		if frames[at] == nil {
+			s.frames[at] = q.encode(s.frames[at][:0], sub.positions)
+			frames[at] = s.frames[at]
+		}
+		for i := range frames[at] {
+			frames[at][i].Head = sub.head
+		}
+		sub.session.caller.Out.SendAll(frames[at])
+	}
+	s.metrics.updates.Add(float64(len(q.subs.subs) * len(q.pending)))
+	clear(s.frames[0])
+	clear(s.frames[1])
+	clear(q.pending)
+	q.pending = q.pending[:0]
+	if cap(q.pending) > maxPending {
+		q.pending = nil
+	}
+}
+
+// encode appends the shared parts of what is pending.
+func (q *standing) encode(dst []service.Frame, positions bool) []service.Frame {
+	for _, p := range q.pending {
+		if p.message.Position = ""; positions {
+			p.message.Position = p.at.text(q.plan)
+		}
+		dst = append(dst, service.Frame{Body: wire.Share(p.message).Tail})
+	}
+	return dst
 }
 
 // sendTotals tells those who count the totals that have changed in this step.

@@ -117,7 +117,8 @@ type Service struct {
 	lagging  []*subscription
 
 	// What a step gathers; empty between steps.
-	totals, answered []*standing
+	totals, answered, pending []*standing
+	unsent                    int // changes whose updates are pending
 
 	// What the work on one change uses again.
 	changed changed
@@ -125,6 +126,7 @@ type Service struct {
 	hits    []*condition
 	updates []update
 	failing []*standing
+	frames  [2][]service.Frame
 }
 
 // mapState is everything about one map.
@@ -303,8 +305,12 @@ func (s *Service) Step() bool {
 			for j := range it.Changes {
 				s.change(&it.Changes[j])
 			}
+			if s.unsent += len(it.Changes); s.unsent >= maxPending {
+				s.flushAll()
+			}
 		}
 	}
+	s.flushAll()
 	s.sendTotals()
 	for _, q := range s.answered {
 		q.answers = [2]*wire.FanOut{}

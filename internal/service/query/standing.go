@@ -48,6 +48,10 @@ type standing struct {
 	subs, waiting, later list
 	users                int // in these lists and in those of fences
 
+	// pending is what subs are still to be told, from a position on.
+	pending []pending
+	before  position
+
 	counted int64 // the total that was sent last
 	recount bool  // the total may be another one
 

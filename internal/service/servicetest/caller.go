@@ -44,6 +44,13 @@ func (c *Caller) Send(f service.Frame) {
 	}
 }
 
+// SendAll implements service.Outbox.
+func (c *Caller) SendAll(frames []service.Frame) {
+	for _, f := range frames {
+		c.Send(f)
+	}
+}
+
 // Behind implements service.Outbox.
 func (c *Caller) Behind() bool {
 	c.mu.Lock()
