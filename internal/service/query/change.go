@@ -71,7 +71,7 @@ func (s *Service) find(m *mapState) []*condition {
 		if mistake.QueryForgetsBefore {
 			before = nil
 		}
-		m.index.VisitChange(c.key, before, c.after.doc.full, s.found)
+		m.index.VisitChange(c.key, before, c.after.doc.full, s.visit)
 	}
 	s.hits = slices.DeleteFunc(s.hits, func(cond *condition) bool {
 		cond.was = c.before.doc.there && cond.plan.match.Match(c.key, c.before.doc.full)

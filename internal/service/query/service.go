@@ -122,7 +122,7 @@ type Service struct {
 
 	// What the work on one change uses again.
 	changed changed
-	found   func(*condition) bool // hit, made once
+	visit   func(*condition) bool // hit, made once
 	hits    []*condition
 	updates []update
 	failing []*standing
@@ -203,7 +203,7 @@ func New(e *engine.Engine, fd *feed.Feed, clk clock.Clock, reg prometheus.Regist
 		maps: map[string]*mapState{}, sessions: map[uint64]*sessionState{},
 		epoch: uint64(clk.Now().UnixNano()), // later than any of an earlier process
 	}
-	s.found = s.hit
+	s.visit = s.hit
 	s.inbox = fd.Follow(s.opt.Inbox, s.bell)
 	s.commands = actor.NewMailbox[command](commandLimit, s.bell)
 	return s
