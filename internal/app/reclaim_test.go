@@ -224,7 +224,10 @@ func TestConfirmationsSurviveARestart(t *testing.T) {
 	if root := b.begin(7, claimed); !root.FullResync {
 		t.Errorf("it has confirmed more than it claims: %+v", root)
 	}
-	if root := b.begin(7, 1<<50); root.FullResync {
+	if root := b.begin(7, 0); root.FullResync {
+		t.Errorf("it has begun anew on this connection: %+v", root)
+	}
+	if root := h.as(&token).begin(7, 1<<50); root.FullResync {
 		t.Errorf("it has confirmed everything: %+v", root)
 	}
 }

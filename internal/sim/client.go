@@ -99,6 +99,8 @@ func (c *client) act() {
 		c.away = c.sim.clock.millis + int64(r.IntN(3*tombstones))
 		c.sim.trace("%s goes away", c.name)
 		c.disconnected()
+	case c.ready && r.chance(10):
+		c.synchronise()
 	case r.chance(400):
 		c.link.arrive()
 	case r.chance(500):

@@ -4,7 +4,9 @@
 // Everything that could happen at any time in a real deployment is an action
 // that the scheduler may choose next: an actor of the server takes a step, a
 // frame arrives, a client writes, a connection breaks, a sync fails, the power
-// goes. The same seed makes the same choices, so a finding is replayed by its
+// goes and leaves torn sectors, a disk is slow, a clock is wrong, a frame comes
+// twice, a connection lingers that the client has given up, a client stays away
+// for longer than deletions are remembered. The same seed makes the same choices, so a finding is replayed by its
 // seed: `make sim SEED=…`. Two runs of one seed give the same trace, byte for
 // byte; a test holds the server to that.
 //

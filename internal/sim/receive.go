@@ -103,14 +103,20 @@ func (c *client) welcome(m *wire.DeviceAck) {
 	c.offer()
 	c.query = newLiveQuery()
 	c.link.send(c.query.message())
+	c.synchronise()
+	c.link.send(&wire.CounterRequest{Name: counterName})
+	c.tellCounter()
+}
+
+// synchronise asks for the roots of both maps, as clients do when they connect and
+// when they think that they have missed something.
+func (c *client) synchronise() {
 	last := c.lastSync
 	if last == 0 && len(c.lww) > 0 {
 		last = 1 // it holds notes and has never been told what became of them
 	}
 	c.link.send(&wire.SyncInit{MapName: lwwMap, LastSyncTimestamp: last})
 	c.link.send(&wire.ORMapSyncInit{MapName: orMap, RootHash: c.orTree().Root(), ClaimedEpoch: c.claimed})
-	c.link.send(&wire.CounterRequest{Name: counterName})
-	c.tellCounter()
 }
 
 // rejected takes a refusal. The only one there may be is that of a write that is

@@ -11,6 +11,9 @@
 // name, and one Merkle tree per map over all partitions of the lane. The trees
 // of several lanes add up leaf by leaf.
 //
-// Invariants kept here: DELETE-STAYS, CLOCK-DECIDES, REDELIVERY-SILENT (see
+// Records whose time is over end here, and tombstones are forgotten here: see
+// Shared.Sweep.
+//
+// Invariants kept here: DELETE-STAYS, STALE-REFUSED, EXPIRY-CONVERGES, CLOCK-DECIDES, REDELIVERY-SILENT (see
 // INVARIANTS.md).
 package records

@@ -77,19 +77,24 @@ func (s *covers) begin(c *service.Caller, horizon int64) (tell int64) {
 	return horizon
 }
 
-// open notes that the session synchronises an OR map.
-func (s *covers) open(c *service.Caller, mapName string, now int64) error {
+// open notes that the session synchronises an OR map. again says that it has done
+// so before, on this connection: then it holds nothing from before that.
+func (s *covers) open(c *service.Caller, mapName string, now int64) (again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.of(c)
-	if v.sets[mapName] == nil && len(v.sets) >= maxSets {
-		return &service.Error{
+	if m := v.sets[mapName]; m != nil {
+		m.epoch = 0
+		return true, nil
+	}
+	if len(v.sets) >= maxSets {
+		return false, &service.Error{
 			Code: wire.CodeTooLarge, Type: wire.TypeORMapSyncInit, Request: mapName,
 			Text: fmt.Sprintf("a session may synchronise %d OR maps; use another connection for more", maxSets),
 		}
 	}
 	v.sets[string([]byte(mapName))] = &set{next: now + probeEvery}
-	return nil
+	return false, nil
 }
 
 // sent notes that the session was sent a root that is covered up to an epoch.

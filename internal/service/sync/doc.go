@@ -9,4 +9,11 @@
 // The trees are kept by the lanes as records change; a request adds up the
 // leaves below the path that it asks for, and reads records of one leaf only.
 // The cost of a reconnect is in proportion to the leaves that differ.
+//
+// It also knows the devices that take part in OR maps and what each has
+// confirmed, which decides when the removals of tags may be forgotten (see
+// devices, covers), and tells replicas that are older than what the server
+// remembers of deletions to begin anew.
+//
+// Invariants kept here: DELETE-STAYS, RECLAIM-CONFIRMED.
 package sync

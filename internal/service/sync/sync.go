@@ -121,24 +121,26 @@ func (s *Service) beginSet(c *service.Caller, m *wire.ORMapSyncInit) error {
 		c.Send(&wire.ORMapSyncRespRoot{MapName: m.MapName, Timestamp: s.engine.Clock().Now()})
 		return nil
 	}
-	if err := s.covers.open(c, m.MapName, s.engine.Clock().Sys()); err != nil {
+	again, err := s.covers.open(c, m.MapName, s.engine.Clock().Sys())
+	if err != nil {
 		return err
 	}
 	s.tellHorizon(c)
-	s.devices.track(c, func() { s.root(c, m) })
+	s.devices.track(c, func() { s.root(c, m, again) })
 	return nil
 }
 
 // root answers ORMAP_SYNC_INIT. A root that is the client's own comes with its
 // covering epoch; a client whose root is another one is sent one later, when it
 // may have caught up (see Sweep).
-func (s *Service) root(c *service.Caller, m *wire.ORMapSyncInit) {
+func (s *Service) root(c *service.Caller, m *wire.ORMapSyncInit, again bool) {
 	cursor := s.devices.own(c)
 	epoch := s.engine.Clock().Now().Millis
 	horizon := s.engine.Keeping().Horizon()
 	// Whoever may hold tags whose removal is forgotten begins anew: a device that
 	// has confirmed nothing, or not enough, or that has lost what it had confirmed.
-	full := horizon > 0 && m.RootHash != 0 && (cursor < horizon || m.ClaimedEpoch < cursor)
+	// Once on a connection: then it has.
+	full := !again && horizon > 0 && m.RootHash != 0 && (cursor < horizon || m.ClaimedEpoch < cursor)
 	s.tree(m.MapName, "", change.KindOR, func(t *merkle.Tree, err error) {
 		if err != nil {
 			s.unavailable(c, err)
