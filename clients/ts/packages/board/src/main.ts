@@ -35,6 +35,7 @@ follow(byId('theme', HTMLButtonElement));
 const toggle = byId('network', HTMLInputElement);
 toggle.addEventListener('change', () => network.switch(toggle.checked));
 network.onChange = tell;
+view.onPeople = tell;
 view.onAct = () => {
   if (!network.on) minute.done('off');
   unstored++;
@@ -46,8 +47,11 @@ view.onAct = () => {
 };
 addEventListener('pagehide', () => view.flush());
 
+let connected = false;
 client.onStatus((status) => {
-  if (status.connection === 'connected' && people.me) people.change({}); // tells those on the other side at once
+  const was = connected;
+  connected = status.connection === 'connected';
+  if (connected && !was && ready) people.change({}); // those on the other side need not wait for the next heartbeat
   tell();
 });
 void client.start().then(() => board.loaded()).then(() => {

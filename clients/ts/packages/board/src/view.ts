@@ -35,6 +35,8 @@ export class View {
   readonly #input = byId('new', HTMLInputElement);
   /** Called after each act of a person. */
   onAct: () => void = () => {};
+  /** Called when somebody has come, gone or done something else. */
+  onPeople: () => void = () => {};
   #connection: Connection = { state: 'starting', pending: 0, stored: true, durable: true };
   #due = false;
   /** Writes of others that are not on the screen yet. */
@@ -64,7 +66,7 @@ export class View {
     people.onChange = () => {
       this.#crowd.show();
       this.#editors();
-      this.#connected();
+      this.onPeople();
     };
     people.onSeen = (writes, by) => journal.seen(writes, by);
     journal.onChange = (entry) => {
