@@ -4,6 +4,8 @@ import type { Feature, Parts } from './feature.js';
 
 /** How long what is counted is collected before it is sent, in milliseconds. */
 const collect = 50;
+/** How long another client may take to send what it has told, in milliseconds. */
+const patience = 2000;
 
 /** A counter that any number of clients count up and down, offline too. */
 export class CounterHandle {
@@ -44,7 +46,7 @@ export class CounterHandle {
 
 /** A counter and what waits on it. */
 class Counter {
-  /** Whether the server has not yet confirmed what was counted here. */
+  /** Whether the server has not yet confirmed all that is known here. */
   waits = false;
   readonly #parts: Parts;
   readonly #own: () => string;
@@ -93,13 +95,21 @@ class Counter {
     }
     this.waits = true;
     this.store();
-    const { disk, tabs } = this.#parts;
-    disk.after(() => tabs.tell({ counter: this.name, state: this.#counter.state() }));
+    const { disk, tabs, events } = this.#parts;
+    // Who counts under this name next goes on from what is stored; nobody may know of more.
+    disk.after((stored) => {
+      if (stored) tabs.tell({ counter: this.name, state: this.#counter.state() });
+      this.#later(collect);
+    });
+    events.changed();
+  }
+
+  /** Sends what the server does not have, after a while in which it may turn out that it has it. */
+  #later(ms: number): void {
     this.#stopTimer ??= this.#parts.env.timer(() => {
       this.#stopTimer = undefined;
-      this.send();
-    }, collect);
-    this.#parts.events.changed();
+      if (this.waits) this.send();
+    }, ms);
   }
 
   subscribe(callback: (value: number) => void): () => void {
@@ -142,15 +152,25 @@ class Counter {
     return changed;
   }
 
-  /** What the server holds: it confirms what it has of this client. */
+  /** What another client of the storage has counted, and sends, unless it is gone before. */
+  told(state: CounterState): void {
+    if (this.merge(state)) this.#lacks(true);
+  }
+
+  /** What the server holds. */
   confirm(state: CounterState): void {
     if (this.merge(state)) this.store();
     const theirs = new PNCounter();
     theirs.merge(state);
-    if (this.waits && !theirs.merge(this.#counter.state())) {
-      this.waits = false;
-      this.#parts.events.changed();
-    }
+    this.#lacks(theirs.merge(this.#counter.state()));
+  }
+
+  /** Whether there is more here than the server has. */
+  #lacks(waits: boolean): void {
+    if (waits) this.#later(patience);
+    if (waits === this.waits) return;
+    this.waits = waits;
+    this.#parts.events.changed();
   }
 
   /** Stores what is known, with what other clients have stored. */
@@ -208,7 +228,7 @@ export class Counters implements Feature {
 
   /** What another client of the storage has counted; it has stored that itself. */
   told({ counter, state }: { readonly [name: string]: unknown }): void {
-    this.#counters.get(counter as string)?.merge(state as CounterState);
+    this.#counters.get(counter as string)?.told(state as CounterState);
   }
 }
 
