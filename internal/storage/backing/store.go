@@ -113,6 +113,10 @@ type Stats struct {
 	Failures   uint64
 	Recoveries uint64
 
+	// Rewinds counts how often the store was found to have lost what it had
+	// confirmed, as a database has that was replaced by a replica.
+	Rewinds uint64
+
 	// DiskBytes is the space taken, and PendingBytes the part of it that
 	// upkeep in the background has yet to rewrite.
 	DiskBytes    uint64

@@ -76,17 +76,19 @@ func (s *Store) checkpoint(
 	err := s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		names := &nameTable{known: s.names, fresh: map[mapName]int32{}}
 		var rows, bytes uint64
+		var serial int64
 		err := s.transact(ctx, conn, func(tx pgx.Tx) error {
-			if err := s.advance(ctx, tx, mark); err != nil {
+			var err error
+			if serial, err = s.advance(ctx, tx, mark); err != nil {
 				return err
 			}
-			var err error
 			rows, bytes, err = fn(tx, names)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		s.serial = serial
 		names.keep()
 		s.rows.Add(rows)
 		s.bytes.Add(bytes)
@@ -138,35 +140,40 @@ func (s *Store) transact(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx)
 
 // advance checks that this store may write, and moves the mark. It comes first,
 // so that the row is locked until the transaction ends and nobody takes the
-// database over in the middle.
-func (s *Store) advance(ctx context.Context, tx pgx.Tx, mark backing.Mark) error {
+// database over in the middle. It returns the number of the transaction.
+func (s *Store) advance(ctx context.Context, tx pgx.Tx, mark backing.Mark) (serial int64, err error) {
 	limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 	defer cancel()
 	var fence, lsn int64
 	var owner string
 	var positions []byte
-	err := tx.QueryRow(limited, `select fence, owner, lsn, positions from topgun_store for update`).Scan(&fence, &owner, &lsn, &positions)
+	err = tx.QueryRow(limited, `select fence, owner, lsn, positions, serial + 1 from topgun_store for update`).
+		Scan(&fence, &owner, &lsn, &positions, &serial)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if fence != s.fence && !mistake.NoFence {
-		return s.replaced(limited, tx.Conn())
+		return 0, s.replaced(limited, tx.Conn())
 	}
 	if owner != s.owner {
-		return fmt.Errorf("%w: it belongs to %q and not to %q; start this server again while the database can be reached", backing.ErrLocked, owner, s.owner)
+		return 0, fmt.Errorf("%w: it belongs to %q and not to %q; start this server again while the database can be reached", backing.ErrLocked, owner, s.owner)
+	}
+	if s.rewound(ctx, serial-1) {
+		return 0, fmt.Errorf("%w: the database has lost transactions", backing.ErrIO)
 	}
 	prev, err := readMark(lsn, positions)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := mark.Follows(prev); err != nil {
-		return err
+		return 0, err
 	}
 	if mark.Equal(prev) {
-		return nil
+		_, err = tx.Exec(limited, `update topgun_store set serial = $1`, serial)
+	} else {
+		_, err = tx.Exec(limited, `update topgun_store set serial = $1, lsn = $2, positions = $3`, serial, int64(mark.LSN), appendPositions([]byte{}, mark))
 	}
-	_, err = tx.Exec(limited, `update topgun_store set lsn = $1, positions = $2`, int64(mark.LSN), appendPositions([]byte{}, mark))
-	return err
+	return serial, err
 }
 
 // measureEvery is after how many checkpoints the size of the tables is asked

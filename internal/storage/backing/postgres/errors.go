@@ -22,8 +22,22 @@ func classify(ctx context.Context, what string, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("%s: %w", what, cause)
 	}
-	// A deadline that is not the caller's is ours, and a failure like others.
-	return fmt.Errorf("%s: %w: %v", what, kindOf(err), err) //nolint:errorlint // see above
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		// A deadline that is not the caller's is ours, and a failure like others.
+		return fmt.Errorf("%s: %w: %v", what, kindOf(err), err) //nolint:errorlint // see above
+	}
+	return fmt.Errorf("%s: %w: %w", what, kindOf(err), err)
+}
+
+// away reports whether err says that the database cannot be reached now: as
+// opposed to a database that answers, and refuses.
+func away(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return errors.Is(err, backing.ErrIO)
+	}
+	class := pg.Code[:2]
+	return class == "57" || class == "08" || class == "53" // shuts down or starts, connection, no room for it
 }
 
 // kindOf reads the SQLSTATE of an error.

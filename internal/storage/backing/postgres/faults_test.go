@@ -186,6 +186,10 @@ func TestOpenLater(t *testing.T) {
 	if _, err := postgres.Open(t.Context(), proxy.URL(t, url), postgres.Options{}); !errors.Is(err, backing.ErrIO) {
 		t.Errorf("Open: %v, want ErrIO", err)
 	}
+	wrong := pgtest.WithUser(t, url, "nobody_by_this_name", "x")
+	if _, err := postgres.Open(t.Context(), wrong, postgres.Options{Later: true}); !errors.Is(err, backing.ErrIO) {
+		t.Errorf("Open of a database that refuses: %v, want that now and not later", err)
+	}
 	s := open(t, proxy.URL(t, url), postgres.Options{Later: true})
 	if err := write(s, t.Context(), 1, "a"); !errors.Is(err, backing.ErrIO) {
 		t.Errorf("Apply: %v, want ErrIO", err)
@@ -431,5 +435,31 @@ func TestTheFirstSchemaOfTheSearchPath(t *testing.T) {
 		if n := pgtest.Value[int64](t, url, `select count(*) from topgun_rows`); n != want {
 			t.Errorf("%d rows in %s, want %d", n, name(url), want)
 		}
+	}
+}
+
+// TestADatabaseThatHasGoneBack: transactions that were committed and are not
+// there any more are noticed, on the session that there was and on a new one.
+func TestADatabaseThatHasGoneBack(t *testing.T) {
+	url := pgtest.Schema(t)
+	s := open(t, url, postgres.Options{})
+	for lsn := range uint64(3) {
+		if err := write(s, t.Context(), lsn, "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goBack := func() { pgtest.Exec(t, url, `update topgun_store set serial = serial - 1, lsn = lsn - 1`) }
+	goBack()
+	if err := write(s, t.Context(), 3, "b"); !errors.Is(err, backing.ErrIO) || s.Stats().Rewinds != 1 {
+		t.Errorf("Apply: %v, %+v, want ErrIO and a rewind", err, s.Stats())
+	}
+	if err := write(s, t.Context(), 3, "b"); err != nil {
+		t.Errorf("Apply again: %v", err)
+	}
+	goBack()
+	cutOff(t, url)
+	_ = s.Flush(t.Context(), false) // finds the session broken
+	if err := s.Flush(t.Context(), false); err != nil || s.Stats().Rewinds != 2 {
+		t.Errorf("Flush on a new session: %v, %+v, want a second rewind", err, s.Stats())
 	}
 }

@@ -31,7 +31,8 @@ type Options struct {
 	LockWait time.Duration
 
 	// Later lets Open succeed while the database cannot be reached: the first
-	// call that needs it opens it. Calls fail with ErrIO until then.
+	// call that needs it opens it. Calls fail with ErrIO until then. A database
+	// that answers and refuses is refused.
 	Later bool
 
 	// Logger is told of sessions that broke. Default: nobody.

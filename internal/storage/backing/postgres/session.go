@@ -55,14 +55,13 @@ const settings = `select
 		else current_setting('synchronous_commit') end, false),
 	set_config('tcp_keepalives_idle', '10', false),
 	set_config('tcp_keepalives_interval', '5', false),
-	set_config('tcp_keepalives_count', '3', false),
-	set_config('application_name', $1, false)`
+	set_config('tcp_keepalives_count', '3', false)`
 
 // begin makes the tables, takes the lock, and raises the fence or checks it.
 func (s *Store) begin(ctx context.Context, conn *pgx.Conn) error {
 	limited, cancel := context.WithTimeout(ctx, s.opt.Timeout+s.opt.LockWait)
 	defer cancel()
-	if _, err := conn.Exec(limited, settings, "topgun"); err != nil {
+	if _, err := conn.Exec(limited, settings); err != nil {
 		return classify(ctx, "set up a session", err)
 	}
 	if err := migrate(limited, conn); err != nil {
@@ -72,20 +71,34 @@ func (s *Store) begin(ctx context.Context, conn *pgx.Conn) error {
 		return classify(ctx, "lock the database", err)
 	}
 	if s.fence == 0 {
-		err := conn.QueryRow(limited, `update topgun_store set fence = fence + 1, holder = $1, held_since = now() returning fence`,
-			s.opt.Holder).Scan(&s.fence)
+		err := conn.QueryRow(limited, `update topgun_store set fence = fence + 1, holder = $1, held_since = now() returning fence, serial`,
+			s.opt.Holder).Scan(&s.fence, &s.serial)
 		return classify(ctx, "take the database", err)
 	}
-	var fence int64
-	err := conn.QueryRow(limited, `select fence from topgun_store`).Scan(&fence)
+	var fence, serial int64
+	err := conn.QueryRow(limited, `select fence, serial from topgun_store`).Scan(&fence, &serial)
 	if err == nil && fence != s.fence {
 		err = s.replaced(limited, conn)
 	}
 	if err == nil {
+		s.rewound(ctx, serial)
 		s.recoveries.Add(1)
 		s.opt.Logger.InfoContext(ctx, "the database is back")
 	}
 	return classify(ctx, "take the database again", err)
+}
+
+// rewound compares the number of the last transaction in the database with that
+// of the last one known to be committed, and reports whether some were lost.
+func (s *Store) rewound(ctx context.Context, serial int64) bool {
+	if serial >= s.serial {
+		return false
+	}
+	s.opt.Logger.WarnContext(ctx, "the database has lost transactions that it had committed", "lost", s.serial-serial)
+	s.rewinds.Add(1)
+	s.serial = serial
+	clear(s.names) // whose numbers may have been lost with them
+	return true
 }
 
 // lock takes the advisory lock, waiting LockWait for whoever has it: a server

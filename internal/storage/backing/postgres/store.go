@@ -30,10 +30,12 @@ type Store struct {
 	session *pgx.Conn         // nil when there is none
 	owner   string            // who the database has to belong to; see As
 	fence   int64             // what the fence has to be; 0 before the first session
+	serial  int64             // number of the last transaction known to be committed
 	names   map[mapName]int32 // ids of maps
 
 	checkpoints, rows, bytes       atomic.Uint64
 	failures, recoveries, diskSize atomic.Uint64
+	rewinds                        atomic.Uint64
 }
 
 var _ backing.Store = (*Store)(nil)
@@ -58,13 +60,16 @@ func Open(ctx context.Context, url string, opt Options) (*Store, error) {
 	}
 	pool.MaxConns, pool.MinConns = int32(opt.PoolSize), 0
 	pool.ConnConfig.ConnectTimeout = opt.Timeout
+	if pool.ConnConfig.RuntimeParams["application_name"] == "" {
+		pool.ConnConfig.RuntimeParams["application_name"] = "topgun"
+	}
 	s := &Store{opt: opt, config: pool.ConnConfig.Copy(), turn: make(chan struct{}, 1), names: map[mapName]int32{}}
 	s.turn <- struct{}{}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
 		return nil, classify(ctx, "open the database", err)
 	}
 	err = s.write(ctx, func(context.Context, *pgx.Conn) error { return nil })
-	if err != nil && (!opt.Later || !errors.Is(err, backing.ErrIO)) {
+	if err != nil && (!opt.Later || !away(err)) {
 		return nil, errors.Join(classify(ctx, "open the database", err), s.Close())
 	}
 	return s, nil
@@ -170,6 +175,7 @@ func (s *Store) Stats() backing.Stats {
 		Bytes:       s.bytes.Load(),
 		Failures:    s.failures.Load(),
 		Recoveries:  s.recoveries.Load(),
+		Rewinds:     s.rewinds.Load(),
 		DiskBytes:   s.diskSize.Load(),
 		ReadDepth:   1,
 	}

@@ -41,6 +41,7 @@ type recorder struct {
 	mu    sync.Mutex
 	calls []call
 	fail  func() error
+	lost  uint64 // times that commits were lost
 	after func() // each call that succeeded
 }
 
@@ -78,6 +79,13 @@ func (r *recorder) Scan(ctx context.Context, in backing.Range, fn func(backing.R
 		r.pause()
 	}
 	return r.Store.Scan(ctx, in, fn)
+}
+
+// Stats implements backing.Store.
+func (r *recorder) Stats() backing.Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return backing.Stats{Rewinds: r.lost}
 }
 
 func (r *recorder) taken() []call {
@@ -353,48 +361,78 @@ func chaos(t *testing.T, r *rand.Rand) {
 	var model backingtest.Model
 	h.add(&model)
 	near, far := memory.New(), memory.New()
-	for range 1 + r.IntN(4) { // lives of the server
-		near, far = near.Clone(), far.Clone()
-		fate := rand.New(rand.NewPCG(r.Uint64(), 0)) // far draws on a goroutine of its own
-		rec := &recorder{Store: far, fail: func() error {
-			if fate.IntN(3) == 0 {
-				return backing.ErrIO
-			}
-			return nil
-		}}
-		slow := rand.New(rand.NewPCG(r.Uint64(), 1))
-		rec.pause = func() { time.Sleep(time.Duration(slow.IntN(40)) * time.Millisecond) }
-		rec.after = func() { h.check(t, rec.Store) }
-		s, err := writebehind.New(t.Context(), near, rec, writebehind.Options{
-			Clock: app.SystemClock(), Delay: time.Duration(r.IntN(3)) * 50 * time.Millisecond,
-			BatchRows: 1 + r.IntN(30), StagedBytes: 1000 + r.IntN(20_000), RetryMax: time.Second,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range r.IntN(30) {
-			writes, mark := g.Checkpoint(1 + r.IntN(30))
-			model.Apply(writes, mark)
-			rec.mu.Lock() // which far holds while it looks into the history
-			h.add(&model)
-			rec.mu.Unlock()
-			if err := s.Apply(t.Context(), slices.Values(writes), mark); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
-		}
-		if r.IntN(2) == 0 {
-			if err := s.Flush(t.Context(), true); err != nil {
-				t.Fatal(err)
-			}
-			if err := model.Check(t.Context(), far); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
+	for range 1 + r.IntN(4) {
+		near = near.Clone()
+		far = life(t, r, g, h, &model, near, far.Clone())
+		if t.Failed() {
+			return
 		}
 	}
+}
+
+// unsteady is a far store that is slow, fails, and now and then loses its last
+// commits, as a database does that is replaced by a replica.
+func unsteady(t *testing.T, r *rand.Rand, h *history, far *memory.Store) *recorder {
+	t.Helper()
+	// Far draws on a goroutine of its own.
+	fate, slow := rand.New(rand.NewPCG(r.Uint64(), 0)), rand.New(rand.NewPCG(r.Uint64(), 1))
+	rec, replica := &recorder{Store: far}, far.Clone()
+	rec.fail = func() error {
+		switch fate.IntN(12) {
+		case 0, 1, 2:
+			return backing.ErrIO
+		case 3:
+			replica = rec.Store.Clone()
+		case 4:
+			rec.Store = replica.Clone()
+			rec.lost++
+			return backing.ErrIO
+		}
+		return nil
+	}
+	rec.pause = func() { time.Sleep(time.Duration(slow.IntN(40)) * time.Millisecond) }
+	rec.after = func() { h.check(t, rec.Store) }
+	return rec
+}
+
+// life is one life of the server. It returns what far holds at its end.
+func life(
+	t *testing.T, r *rand.Rand, g *backingtest.Generator, h *history, model *backingtest.Model, near, far *memory.Store,
+) *memory.Store {
+	t.Helper()
+	rec := unsteady(t, r, h, far)
+	s, err := writebehind.New(t.Context(), near, rec, writebehind.Options{
+		Clock: app.SystemClock(), Delay: time.Duration(r.IntN(3)) * 50 * time.Millisecond,
+		BatchRows: 1 + r.IntN(30), StagedBytes: 1000 + r.IntN(20_000), RetryMax: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for range r.IntN(30) {
+		writes, mark := g.Checkpoint(1 + r.IntN(30))
+		model.Apply(writes, mark)
+		rec.mu.Lock() // which far holds while it looks into the history
+		h.add(model)
+		rec.mu.Unlock()
+		if err := s.Apply(t.Context(), slices.Values(writes), mark); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
+	}
+	if r.IntN(2) == 0 {
+		if err := s.Flush(t.Context(), true); err != nil {
+			t.Error(err)
+		}
+		if err := model.Check(t.Context(), rec.Store); err != nil {
+			t.Errorf("after a hard flush: %v", err)
+		}
+	}
+	return rec.Store
 }
 
 // history is what near held after each of its checkpoints.

@@ -13,15 +13,17 @@ import (
 // worker is what run keeps between its passes.
 type worker struct {
 	*Store
-	farMark  backing.Mark // known once compared
-	compared bool         // far was read and found to be where staging begins, or to lack more
+	farMark  backing.Mark // what far reaches, as far as is known
+	trying   backing.Mark // what the last call would have it reach, if that is not known
+	rewinds  uint64       // of far, as far as is known
+	compared bool         // far was asked for its mark, and has not failed since
 	pause    time.Duration
 	again    time.Time // when the pause ends
 }
 
 // run passes on what is staged until ctx ends.
 func (s *Store) run(ctx context.Context) {
-	w := &worker{Store: s}
+	w := &worker{Store: s, farMark: s.base, trying: s.base}
 	timer := s.opt.Clock.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -46,7 +48,7 @@ func (w *worker) wait() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.hurry, !w.compared && w.failing == nil:
+	case w.hurry, !w.compared && w.failing == nil: // the latter at the beginning
 		return 0
 	case w.failing != nil:
 		return min(w.again.Sub(w.opt.Clock.Now()), w.pause)
@@ -71,6 +73,7 @@ func (w *worker) attempt(ctx context.Context) {
 	was := w.failing
 	w.failing = err
 	if err != nil {
+		w.compared = false
 		w.counters.Failures++
 		w.pause = min(max(2*w.pause, w.opt.RetryMin), w.opt.RetryMax)
 		w.again = w.opt.Clock.Now().Add(w.pause)
@@ -119,23 +122,34 @@ func (w *worker) pass(ctx context.Context) error {
 	return nil
 }
 
-// compare reads, once, where far is: at the base, so that staging is all it
-// lacks, or elsewhere.
+// compare asks far, at the beginning and after every failure, where it is. If
+// that is where it was, staging is all that far lacks. It may be elsewhere: a
+// store that was written in an earlier life, or one that has lost its last
+// commits, as a database does that is replaced by a replica.
 func (w *worker) compare(ctx context.Context) error {
 	if w.compared {
 		return nil
+	}
+	if err := w.far.Flush(ctx, false); err != nil { // looks after itself
+		return err
 	}
 	mark, err := w.far.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.base.Follows(mark); err != nil {
+	rewinds := w.far.Stats().Rewinds
+	w.mu.Lock()
+	near := w.mark
+	w.mu.Unlock()
+	if err := near.Follows(mark); err != nil {
 		return errors.Join(errors.New("the far store is ahead of the near one, which has lost something or belongs to another"), err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.farMark, w.compared = mark, true
-	if !mark.Equal(w.base) {
+	asBefore := rewinds == w.rewinds && (mark.Equal(w.farMark) || mark.Equal(w.trying))
+	w.rewinds = rewinds
+	w.farMark, w.trying, w.compared = mark, mark, true
+	if !asBefore {
 		w.catchUp = true
 		if w.since.IsZero() {
 			w.since = w.opt.Clock.Now()
@@ -144,23 +158,24 @@ func (w *worker) compare(ctx context.Context) error {
 	return nil
 }
 
-// send writes rows and then the mark; it returns the rows that were not written.
+// send writes rows and, with the last of them, the mark. It returns the rows that
+// were not written.
 func (w *worker) send(ctx context.Context, rows []backing.Write, mark backing.Mark) ([]backing.Write, error) {
-	left, err := batches(rows, w.opt.BatchRows, w.opt.BatchBytes, func(part []backing.Write, last bool) error {
+	if len(rows) == 0 && !mark.Equal(w.farMark) {
+		return nil, w.apply(ctx, nil, mark)
+	}
+	return batches(rows, w.opt.BatchRows, w.opt.BatchBytes, func(part []backing.Write, last bool) error {
 		at := w.farMark
 		if last || mistake.MarkBeforeRows {
 			at = mark
 		}
 		return w.apply(ctx, part, at)
 	})
-	if err == nil && len(rows) == 0 && !mark.Equal(w.farMark) {
-		err = w.apply(ctx, nil, mark)
-	}
-	return left, err
 }
 
 // apply writes one batch.
 func (w *worker) apply(ctx context.Context, rows []backing.Write, mark backing.Mark) error {
+	w.trying = mark
 	if err := w.far.Apply(ctx, slices.Values(rows), mark); err != nil {
 		return err
 	}

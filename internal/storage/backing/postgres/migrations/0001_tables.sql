@@ -7,6 +7,7 @@ create table topgun_store (
     fence      bigint not null default 0,
     holder     text not null default '',
     held_since timestamptz,
+    serial     bigint not null default 0,
     lsn        bigint not null default 0,
     positions  bytea not null default ''
 );

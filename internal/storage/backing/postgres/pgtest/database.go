@@ -46,7 +46,7 @@ func sharedURL(t testing.TB) string {
 		}
 	})
 	if shared.err != nil {
-		t.Fatalf("start PostgreSQL: %v", shared.err)
+		giveUp(t, shared.err)
 	}
 	return shared.url
 }
