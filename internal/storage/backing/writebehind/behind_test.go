@@ -78,7 +78,20 @@ func (r *recorder) Scan(ctx context.Context, in backing.Range, fn func(backing.R
 	if r.pause != nil {
 		r.pause()
 	}
-	return r.Store.Scan(ctx, in, fn)
+	return r.now().Scan(ctx, in, fn)
+}
+
+// Mark implements backing.Store.
+func (r *recorder) Mark(ctx context.Context) (backing.Mark, error) { return r.now().Mark(ctx) }
+
+// Flush implements backing.Store.
+func (r *recorder) Flush(ctx context.Context, hard bool) error { return r.now().Flush(ctx, hard) }
+
+// now is the store that has not been replaced.
+func (r *recorder) now() *memory.Store {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Store
 }
 
 // Stats implements backing.Store.
@@ -428,11 +441,11 @@ func life(
 		if err := s.Flush(t.Context(), true); err != nil {
 			t.Error(err)
 		}
-		if err := model.Check(t.Context(), rec.Store); err != nil {
+		if err := model.Check(t.Context(), rec.now()); err != nil {
 			t.Errorf("after a hard flush: %v", err)
 		}
 	}
-	return rec.Store
+	return rec.now()
 }
 
 // history is what near held after each of its checkpoints.
