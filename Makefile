@@ -82,8 +82,8 @@ fuzz: .need-go ## Fuzz each fuzz target of PKG for T.
 sim: .need-go ## Run the simulation with SEED; the same seed gives the same trace.
 	go test -count=1 -v ./internal/sim -run TestSeeds -seed $(SEED)
 
-sims: .need-go ## Run the simulation with N seeds; a finding names its seed.
-	go test -count=1 -v -timeout 0 ./internal/sim -run 'TestSeeds$$' -seeds $(N)
+sims: .need-go ## Run the simulation with N seeds from SEED on; a finding names its seed.
+	go test -count=1 -v -timeout 0 ./internal/sim -run 'TestSeeds$$' -first $(SEED) -seeds $(N)
 
 soak: .need-go ## Churn on the real program for T, as in `make soak T=10m`, killing it every few minutes, inside fixed limits.
 	go test -count=1 -v -timeout 0 ./test/process -run 'TestSoak$$' -soak $(T)

@@ -9,6 +9,7 @@ import (
 var (
 	seedFlag  = flag.Uint64("seed", 0, "simulate this seed alone and print its trace")
 	seedsFlag = flag.Int("seeds", 60, "how many seeds to simulate")
+	firstFlag = flag.Uint64("first", 1, "the first of the seeds")
 )
 
 // TestSeeds simulates many seeds. A finding names its seed: `make sim SEED=…`
@@ -22,7 +23,7 @@ func TestSeeds(t *testing.T) {
 	}
 	acked, crashes := 0, 0
 	for seed := range uint64(*seedsFlag) {
-		r := Run(t.Context(), seed+1, Options{})
+		r := Run(t.Context(), *firstFlag+seed, Options{})
 		report(t, r)
 		acked += r.Acked
 		crashes += r.Crashes

@@ -296,7 +296,7 @@ func TestSweepsAreBounded(t *testing.T) {
 // no more in tables and agendas than what lives, and no rows in the store.
 func TestChurnLeavesNothing(t *testing.T) {
 	n, d := newNode(), newDisk()
-	peak := 0
+	peak, peakMemory := 0, 0
 	rows := func() int {
 		for _, r := range n.replicas {
 			d.write(r.Collect(nil, r.Dirty()))
@@ -315,7 +315,9 @@ func TestChurnLeavesNothing(t *testing.T) {
 			n.mustApply(t, put(key, ts, []byte("\xd9\x40"+strings.Repeat("v", 64))))
 			n.mustApply(t, add(key, ts, ts.String(), []byte("\xd9\x40"+strings.Repeat("v", 64))))
 		}
-		peak = max(peak, rows())
+		if peak = max(peak, rows()); round < 2 {
+			peakMemory = n.shared.Bytes() // of what lives, without any churn
+		}
 		for k := range 30 {
 			key := fmt.Sprint("key-", k, "-", round%2)
 			ts := hlc.Timestamp{Millis: n.sys, Counter: uint32(k), Node: "writer-of-churn"}
@@ -329,6 +331,9 @@ func TestChurnLeavesNothing(t *testing.T) {
 	n.sweep(n.sys, 1000)
 	if left := rows(); left > peak/5 {
 		t.Errorf("%d bytes are left of a peak of %d", left, peak)
+	}
+	if held := n.shared.Bytes(); held > peakMemory*12/10 {
+		t.Errorf("%d bytes of memory are left of a peak of %d", held, peakMemory)
 	}
 	entries := 0
 	for _, m := range n.shared.maps {
