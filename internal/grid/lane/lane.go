@@ -55,6 +55,11 @@ type Options struct {
 	// Default 512.
 	GroupTasks int
 
+	// GroupChanges is how many changes end a group: the task that brings them is
+	// the last one. The log then writes them while the lane goes on, and the memory
+	// of a group stays small enough to be used again. Default 2048.
+	GroupChanges int
+
 	// Mailbox is the most tasks waiting. Admission bounds the operations of
 	// clients long before; this is what stops a server that has lost count.
 	// Default 1<<20.
@@ -132,6 +137,9 @@ func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, o
 	if opt.GroupTasks == 0 {
 		opt.GroupTasks = 512
 	}
+	if opt.GroupChanges == 0 {
+		opt.GroupChanges = 2048
+	}
 	if opt.Mailbox == 0 {
 		opt.Mailbox = 1 << 20
 	}
@@ -187,7 +195,7 @@ func (l *Lane) Step() bool {
 	if n == 0 && len(l.park.ready) == 0 && !l.shared.Due() {
 		return l.trim() || worked
 	}
-	l.stepGroup(l.inbox[:n])
+	n = l.stepGroup(l.inbox[:n])
 	l.trim()
 	clear(l.inbox[:n])
 	l.inbox = l.inbox[n:]
@@ -280,14 +288,15 @@ func (l *Lane) reload() error {
 	return nil
 }
 
-func (l *Lane) stepGroup(tasks []Task) {
+// stepGroup makes a group of the first of the tasks, and reports how many.
+func (l *Lane) stepGroup(tasks []Task) (taken int) {
 	l.stats.Groups++
-	l.stats.Tasks += uint64(len(tasks))
 	if err := l.reload(); err != nil {
 		release(tasks, err)
 		l.failParked(err)
 		l.shared.PutOff()
-		return
+		l.stats.Tasks += uint64(len(tasks))
+		return len(tasks)
 	}
 	g := group{batch: feed.NewBatch()}
 	v := &l.view
@@ -301,7 +310,10 @@ func (l *Lane) stepGroup(tasks []Task) {
 		l.shared.PutOff()
 	}
 	l.stepReady(v, &g, writable)
-	for _, t := range tasks {
+	for taken < len(tasks) && (taken == 0 || len(v.fx.Log) < l.opt.GroupChanges) {
+		t := tasks[taken]
+		taken++
+		l.stats.Tasks++
 		if l.stepOne(v, &g, t, nil, writable) {
 			l.stepReady(v, &g, writable)
 		}
@@ -318,6 +330,7 @@ func (l *Lane) stepGroup(tasks []Task) {
 		l.tasks = l.tasks[:first]
 		release(failed, err)
 	}
+	return taken
 }
 
 // stepReady steps the parked tasks that have what they waited for. Nothing that

@@ -209,18 +209,21 @@ func TestAPartitionThatCannotBeLoaded(t *testing.T) {
 	w.expect("loaded", "append", "done read a: nothing", "publish a=3", "done a=3")
 }
 
-// TestGroupsAreBounded: a group holds so many tasks, and each group is one frame.
+// TestGroupsAreBounded: a group holds so many tasks, or so many changes, and each
+// group is one frame.
 func TestGroupsAreBounded(t *testing.T) {
-	w := newWorld(t, lane.Options{GroupTasks: 2})
-	for i := range 5 {
-		w.write("a", i)
-	}
-	w.run()
-	w.expect("five writes, two in a group", "append", "append", "append")
-	w.log.sync(2)
-	w.run()
-	if got := len(w.heard()); got != 8 {
-		t.Errorf("%d things after two of three frames", got)
+	for _, opt := range []lane.Options{{GroupTasks: 2}, {GroupChanges: 2}} {
+		w := newWorld(t, opt)
+		for i := range 5 {
+			w.write("a", i)
+		}
+		w.run()
+		w.expect("five writes, two in a group", "append", "append", "append")
+		w.log.sync(2)
+		w.run()
+		if got := len(w.heard()); got != 8 {
+			t.Errorf("%+v: %d things after two of three frames", opt, got)
+		}
 	}
 }
 
@@ -348,7 +351,7 @@ func TestATaskMaySubmitAnother(t *testing.T) {
 func TestLaneLaws(t *testing.T) {
 	failures, reads := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorld(t, lane.Options{GroupTasks: rapid.IntRange(1, 4).Draw(rt, "group")})
+		w := newWorld(t, lane.Options{GroupTasks: rapid.IntRange(1, 4).Draw(rt, "group"), GroupChanges: rapid.IntRange(1, 4).Draw(rt, "changes")})
 		w.published = map[string]string{}
 		acked := map[string]string{}
 		var tasks []*task
