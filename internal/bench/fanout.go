@@ -176,14 +176,14 @@ var errLate = errors.New("bench: updates do not arrive")
 // keyOf reads the number of the key in an update, -1 if there is none.
 func keyOf(message []byte) int {
 	_, digits, found := bytes.Cut(message, []byte("key-"))
-	n, any := 0, false
+	n, some := 0, false
 	for _, c := range digits {
 		if c < '0' || c > '9' {
 			break
 		}
-		n, any = n*10+int(c-'0'), true
+		n, some = n*10+int(c-'0'), true
 	}
-	if !found || !any {
+	if !found || !some {
 		return -1
 	}
 	return n

@@ -70,7 +70,7 @@ func bystanders(ctx context.Context, o Options, res *Result, n int, ask func(i i
 		}
 		defer func() { err = errors.Join(err, loads[i].close()) }()
 		if i == 0 {
-			asked, err := askMany(ctx, o, targets[i].url, n, ask, nil)
+			asked, err := askMany(ctx, targets[i].url, n, ask, nil)
 			if err != nil {
 				return 0, err
 			}
@@ -133,7 +133,7 @@ func windows(ctx context.Context, o Options, res *Result) (err error) {
 	}
 	p := &pacer{o: o, made: made, records: records, now: o.Clock.Now}
 	start := o.Clock.Now()
-	asked, err := askMany(ctx, o, server.url, queries, func(i int) *predicate.Node {
+	asked, err := askMany(ctx, server.url, queries, func(i int) *predicate.Node {
 		return &predicate.Node{Op: predicate.OpEq, Attribute: "g", Value: value.AppendInt(nil, int64(i%groups))}
 	}, func(i int) []string { return orders[i/groups%len(orders)] })
 	if err != nil {

@@ -33,7 +33,7 @@ type askers struct {
 
 // askMany asks n queries with the conditions of ask and, if sorted is given, a
 // limit of 20 in its order, and waits for their answers.
-func askMany(ctx context.Context, o Options, url string, n int, ask func(i int) *predicate.Node, sorted func(i int) []string) (*askers, error) {
+func askMany(ctx context.Context, url string, n int, ask func(i int) *predicate.Node, sorted func(i int) []string) (*askers, error) {
 	a := &askers{}
 	for from := 0; from < n; from += queriesEach {
 		c, err := socket.Dial(ctx, url)
