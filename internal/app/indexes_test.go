@@ -222,3 +222,19 @@ func TestAdviceIsGivenAndTaken(t *testing.T) {
 		}
 	}
 }
+
+// TestConfiguredIndexesAreMade names indexes in the configuration: they are there
+// after the start, and not made twice by the next one.
+func TestConfiguredIndexesAreMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	for range 2 {
+		s := startServerIn(t, dir, "TOPGUN_INDEXES=m:status:hash,m:status+at:navigable")
+		s.indexed("m/status")
+		s.indexed("m/status,at")
+		code, body := s.admin("GET", "indexes", "")
+		if code != http.StatusOK || strings.Count(body, "mapName") != 2 {
+			t.Errorf("%d %s", code, body)
+		}
+		s.stop()
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service/topic"
 	"github.com/topgunbuild/topgun-go/internal/session"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+	"github.com/topgunbuild/topgun-go/internal/storage/index"
 )
 
 // World is what a node gets from outside.
@@ -42,6 +43,11 @@ type NodeOptions struct {
 
 	// Endpoint is the WebSocket URL of the node as clients dial it.
 	Endpoint string
+
+	// Indexes are made unless they are there; IndexRefused, which must be there if
+	// they are, is told of those that cannot be.
+	Indexes      []index.Definition
+	IndexRefused func(d index.Definition, why error)
 
 	Engine     engine.Options
 	Checkpoint engine.CheckpointOptions
@@ -106,7 +112,7 @@ func NewNode(ctx context.Context, w World, opt NodeOptions) (*Node, error) {
 	reg.Add(absent.Service{})
 	n.Host = session.NewHost(w.Clock, n.Tokens, reg, session.NewMetrics(w.Metrics), opt.Session)
 	registerGauges(w.Metrics, n, w.Log, w.Store)
-	n.Engine.Indexes.Load()
+	n.Engine.Indexes.Load(opt.Indexes, opt.IndexRefused)
 	return n, nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service/query"
 	syncservice "github.com/topgunbuild/topgun-go/internal/service/sync"
 	"github.com/topgunbuild/topgun-go/internal/session"
+	"github.com/topgunbuild/topgun-go/internal/storage/index"
 	"github.com/topgunbuild/topgun-go/internal/transport"
 	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
 	"github.com/topgunbuild/topgun-go/internal/transport/httpapi"
@@ -86,6 +87,9 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	defer stopWork()
 	opt := nodeOptions(cfg, plan, id, ls.Port)
 	opt.Engine.Gate = st.gate
+	opt.IndexRefused = func(d index.Definition, why error) {
+		logger.WarnContext(work, "an index of the configuration cannot be made", "index", d.Name(), "error", why)
+	}
 	node, err := NewNode(work, world, opt)
 	if err != nil {
 		return errors.Join(err, ls.Close(), st.close())
@@ -119,6 +123,7 @@ func nodeOptions(cfg config.Config, plan memoryPlan, id string, port int) NodeOp
 			OutboxBytes: cfg.Limits.OutboxBytes, InFlight: cfg.Limits.FramesInFlight,
 			HandshakeTimeout: cfg.Limits.HandshakeTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		},
+		Indexes:         cfg.Queries.Definitions(),
 		Query:           query.Options{AutoIndex: cfg.Queries.AutoIndex},
 		Tokens:          tokens(cfg.Auth),
 		DeviceRetention: cfg.Lifetimes.Devices,

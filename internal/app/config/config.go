@@ -192,6 +192,10 @@ type Queries struct {
 	// AutoIndex has the server make indexes that the queries seen would have used
 	// much, rather than only advise them.
 	AutoIndex bool
+
+	// Indexes are made at the start unless they are there: map:field:type, a
+	// compound index with several fields joined by +.
+	Indexes []string
 }
 
 // Format is the shape of a log line.

@@ -205,6 +205,11 @@ func defineQueries(q *Queries) []Option {
 			Help:  "Make an index when three queries would have used it and been spared 100000 records. Without, the server only advises it.",
 			value: onOff{to: &q.AutoIndex},
 		},
+		{
+			Name: "indexes", Env: "TOPGUN_INDEXES", Group: groupQueries,
+			Help:  "Indexes that the server makes at the start unless they are there, such as todos:status+createdAt:navigable.",
+			value: list{to: &q.Indexes, what: "map:field:type separated by commas, type one of hash, navigable and inverted; fields of a compound index are joined by +", check: isIndex},
+		},
 	}
 }
 

@@ -40,7 +40,7 @@ func newSeeker(t *testing.T, rng *rand.Rand, memory int) *seeker {
 // join follows the changes and has the definitions of indexes read.
 func (s *seeker) join() {
 	s.inbox = s.Feed.Follow(1<<20, actor.NewBell())
-	s.Engine.Indexes.Load()
+	s.Engine.Indexes.Load(nil, nil)
 	s.Settle()
 }
 

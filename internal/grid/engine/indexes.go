@@ -78,18 +78,35 @@ func newIndexes(e *Engine) *Indexes {
 	return &Indexes{engine: e, author: &change.Author{Origin: change.OriginSystem}, byMap: map[string][]*indexBuild{}}
 }
 
-// Load reads the definitions and begins to build the indexes. It is called once,
-// when the lanes run.
-func (x *Indexes) Load() {
+// Load reads the definitions, begins to build the indexes, and then makes those
+// that are wanted and not there. refused is told of those that cannot be made,
+// because their map holds another kind or has too many. It is called once.
+func (x *Indexes) Load(wanted []index.Definition, refused func(d index.Definition, why error)) {
 	lanes := len(x.engine.lanes)
 	g := NewGather(lanes, func(error) {
 		x.mu.Lock()
-		defer x.mu.Unlock()
 		x.loaded = true
+		x.mu.Unlock()
+		for _, d := range wanted {
+			x.want(d, refused)
+		}
 	})
 	for n := range lanes {
 		x.list(n, g)
 	}
+}
+
+// want makes an index unless it is there, and tries until it can be made or is
+// refused.
+func (x *Indexes) want(d index.Definition, refused func(index.Definition, error)) {
+	x.Create(d, func(err error) {
+		switch {
+		case errors.Is(err, lane.ErrUnavailable):
+			x.later(func() { x.want(d, refused) })
+		case err != nil && !errors.Is(err, ErrIndexExists):
+			refused(d, err)
+		}
+	})
 }
 
 // list reads the definitions that one lane has.

@@ -53,7 +53,7 @@ func newHarness(t *testing.T, name string, seed uint64, world gridtest.Options, 
 	h := &harness{t: t, name: name, rng: rand.New(rand.NewPCG(seed, 5)), world: gridtest.Open(t, world)}
 	h.service = New(h.world.Engine, h.world.Feed, h.world.Clock, prometheus.NewRegistry(), opt)
 	h.world.Add(h.service)
-	h.world.Engine.Indexes.Load()
+	h.world.Engine.Indexes.Load(nil, nil)
 	h.asker = &asker{t, h.rng}
 	for range 12 {
 		h.pool = append(h.pool, h.asker.query())
