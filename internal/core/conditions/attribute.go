@@ -90,7 +90,9 @@ func (a *attribute[T]) bucket(s *spot) *bucket[T] {
 
 func (a *attribute[T]) open(s *spot) *bucket[T] {
 	a.buckets++
-	return &bucket[T]{of: a, spot: *s}
+	b := &bucket[T]{of: a, spot: *s}
+	b.filed = b.one[:0]
+	return b
 }
 
 // named finds a bucket in a map or puts it there. The name is what the spot keeps

@@ -20,6 +20,7 @@ type Index[T any] struct {
 type Entry[T any] struct {
 	v     T
 	filed []seat[T]
+	one   [1]seat[T] // room for filed, since most have no more
 }
 
 // seat is a place in a bucket.
@@ -31,6 +32,8 @@ type seat[T any] struct {
 // bucket are conditions that are visited together.
 type bucket[T any] struct {
 	filed []tenant[T]
+
+	one [1]tenant[T] // room for filed
 
 	// of and spot say where the bucket is found; nil for that of the conditions
 	// that are always visited.
@@ -51,6 +54,7 @@ func (x *Index[T]) Len() int { return x.size }
 // node's values.
 func (x *Index[T]) Add(n *predicate.Node, v T) *Entry[T] {
 	e := &Entry[T]{v: v}
+	e.filed = e.one[:0]
 	x.size++
 	if n != nil {
 		if spots, ok := spotsOf(n, x.filedUnder); ok {

@@ -75,6 +75,7 @@ func (s *Service) stand(m *mapState, p *plan) *standing {
 	if cond == nil {
 		s.made++
 		cond = &condition{plan: p, at: s.made, place: len(m.conditions)}
+		cond.standings = cond.one[:0]
 		cond.entry = m.index.Add(p.node, cond)
 		m.byText[p.condition] = cond
 		m.conditions = append(m.conditions, cond)

@@ -16,6 +16,7 @@ type condition struct {
 	at        uint64 // when it was made
 	place     int    // in the map's list
 	standings []*standing
+	one       [1]*standing // room for standings, since most have no more
 
 	event   uint64 // the last change that it was found for
 	was, is bool   // whether it holds before and after that change
