@@ -15,6 +15,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/service"
 	"github.com/topgunbuild/topgun-go/internal/session"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/memory"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
@@ -25,14 +26,15 @@ var errDisk = errors.New("the disk fails")
 // called, its log is written when sync is, its clock stands still. So a test can
 // look at what there is between two steps of a write.
 type heldNode struct {
-	t      *testing.T
-	now    *standingClock
-	log    *log.Log
-	disk   *vfs.MemFS
-	store  *memory.Store
-	opt    NodeOptions
-	node   *Node
-	actors []actor.Actor
+	t       *testing.T
+	now     *standingClock
+	log     *log.Log
+	disk    *vfs.MemFS
+	store   *memory.Store
+	backing backing.Store // in place of store
+	opt     NodeOptions
+	node    *Node
+	actors  []actor.Actor
 
 	failSync bool // the next sync fails
 }
@@ -58,10 +60,14 @@ func (h *heldNode) start() {
 	if h.log, err = log.Open(disk, "log", h.now, log.Options{}); err != nil {
 		h.t.Fatal(err)
 	}
+	var store backing.Store = h.store
+	if h.backing != nil {
+		store = h.backing
+	}
 	opt := h.opt
 	opt.ID, opt.Engine.Lanes = "node", 1
 	h.node, err = NewNode(h.t.Context(), World{
-		Clock: h.now, Random: systemRandom{}, Log: h.log, Store: h.store, Metrics: prometheus.NewRegistry(),
+		Clock: h.now, Random: systemRandom{}, Log: h.log, Store: store, Metrics: prometheus.NewRegistry(),
 	}, opt)
 	if err != nil {
 		h.t.Fatal(err)
