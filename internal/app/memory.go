@@ -113,12 +113,12 @@ func (c *collector) run(ctx context.Context) {
 	set := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(set)
 	percent := 100
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
 	t := c.clock.NewTimer(collectorEvery)
 	defer t.Stop()
 	for {
-		metrics.Read(live)
-		if next := gcPercent(live[0].Value.Uint64()); next*10 < percent*9 || next*9 > percent*10 {
+		metrics.Read(heap)
+		if next := gcPercent(heap[0].Value.Uint64(), heap[1].Value.Uint64()); next*10 < percent*9 || next*9 > percent*10 {
 			percent = next
 			debug.SetGCPercent(percent)
 		}
@@ -131,9 +131,11 @@ func (c *collector) run(ctx context.Context) {
 	}
 }
 
-// gcPercent lets a quarter of the live heap gather as garbage, within bounds.
-func gcPercent(live uint64) int {
+// gcPercent lets a quarter of the live heap gather as garbage, or as much as a
+// collection has to look through if that is more, within bounds: standing queries
+// have pointers.
+func gcPercent(live, scanned uint64) int {
 	live = max(live, 1<<20)
-	garbage := min(max(live/4, minGarbage), maxGarbage)
+	garbage := min(max(live/4, scanned, minGarbage), maxGarbage)
 	return int(min(garbage*100/live, 400))
 }
