@@ -262,7 +262,9 @@ export class History {
   #checkTab({ client, queries, handles }: Open, who: string, online: boolean): void {
     const { now } = this.#world;
     const hits = client.getPNCounter('hits').get();
-    check(hits === this.#server.counterOf('hits').value, `${who}: the counter is`, hits, this.#server.counterOf('hits').value);
+    const counted = this.#server.counterOf('hits').value;
+    // The last step of a tab that was killed may have been stored when nobody was left to be told; the next start finds it.
+    check(online ? hits === counted : hits >= counted, `${who}: the counter is`, hits, counted);
     for (const name of lwwMaps) {
       const mine = Object.fromEntries(client.getMap<Val>(name));
       const theirs = Object.fromEntries(visible(this.#server.mapOf(name), now));
