@@ -173,7 +173,7 @@ export class CoreClient {
     tabs.close();
     disk.close();
     env.storage.close();
-    const error = new TopGunError('CLOSED', 'the client was closed: what is stored is sent next time');
+    const error = new TopGunError('CLOSED', 'the client is closed');
     for (const op of log.ops) op.write?.abandon(error);
   }
 
@@ -265,7 +265,9 @@ export class CoreClient {
   }
 
   /** Takes over what a client that is gone has left. */
-  #adopt(namespace: string, left: readonly (readonly [number, Op | undefined])[]): Promise<boolean> {
+  async #adopt(namespace: string, left: readonly (readonly [number, Op | undefined])[]): Promise<boolean> {
+    // What comes before the log is open would count as written here.
+    await this.#ready;
     const { log, replicas, disk } = this.#p;
     const ops = left.flatMap(([, op]) => op ?? []);
     for (const op of ops) {
