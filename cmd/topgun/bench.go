@@ -17,7 +17,7 @@ import (
 
 // benchCommand measures a server.
 type benchCommand struct {
-	Scenario    string        `arg:"" enum:"write,query,fanout,sync,idle" help:"What to measure: write, query (many standing queries), fanout (one writer, many live queries), sync (of a replica) or idle (memory of a silent connection)."`
+	Scenario    string        `arg:"" enum:"write,query,fanout,sync,idle,memory" help:"What to measure: write, query (many standing queries), fanout (one writer, many live queries), sync (of a replica), idle (memory of a silent connection) or memory (of records, and starts)."`
 	Connections int           `default:"50" help:"Clients: writers, subscribers or idle ones."`
 	Batch       int           `default:"10" help:"Operations in a frame."`
 	Window      int           `default:"0" help:"Frames of a connection that wait for their acknowledgement, 1 by default; in fanout writes that have not reached every subscriber, 64 by default."`
@@ -28,10 +28,13 @@ type benchCommand struct {
 	Keys        int           `default:"10000" help:"Keys that are written, records that are synchronised."`
 	Rate        int           `default:"0" help:"Writes per second in fanout and query; 0 is as fast as they are delivered, and 2000 in query."`
 	Queries     int           `default:"100000" help:"Standing queries: so many equalities, a tenth of it ranges, a tenth of it windows over as many records."`
-	URL         string        `help:"A server that runs already, as ws://host:port/ws; none starts one and measures it and a floor."`
-	JSON        string        `name:"json" help:"A file for the figures." placeholder:"FILE"`
-	CPUProfile  string        `name:"cpuprofile" help:"A file for a CPU profile of the started server." placeholder:"FILE"`
-	Dir         string        `help:"Where a started server keeps its data; by default in the system's directory for temporary files." placeholder:"DIR"`
+
+	MemoryBudget string `help:"What a started server may take, as its --memory-budget says." placeholder:"SIZE"`
+
+	URL        string `help:"A server that runs already, as ws://host:port/ws; none starts one and measures it and a floor."`
+	JSON       string `name:"json" help:"A file for the figures." placeholder:"FILE"`
+	CPUProfile string `name:"cpuprofile" help:"A file for a CPU profile of the started server." placeholder:"FILE"`
+	Dir        string `help:"Where a started server keeps its data; by default in the system's directory for temporary files." placeholder:"DIR"`
 }
 
 // Help is what `topgun bench --help` says beyond its flags.
@@ -54,7 +57,7 @@ func (c benchCommand) Run(ctx context.Context, p process) error {
 	res, err := bench.Run(ctx, bench.Options{
 		Scenario: c.Scenario, Connections: c.Connections, Batch: c.Batch, Window: c.Window, Concern: c.Concern,
 		Duration: c.Duration, Warmup: c.Warmup, ValueBytes: c.ValueBytes, Keys: c.Keys, Rate: c.Rate, Queries: c.Queries,
-		URL: c.URL, CPUProfile: c.CPUProfile, Dir: c.Dir,
+		URL: c.URL, MemoryBudget: c.MemoryBudget, CPUProfile: c.CPUProfile, Dir: c.Dir,
 		Program: program, Environ: p.environ, Stderr: p.stderr, Clock: app.SystemClock(),
 	})
 	if err != nil {
@@ -92,11 +95,11 @@ func (c benchChildCommand) Run(ctx context.Context, p process) error {
 			return floor.Run(ctx, app.SystemClock(), c.With, p.stdout, p.stderr)
 		}
 		cfg, err := config.Load(config.Sources{
-			Environ: []string{
-				"TOPGUN_NO_AUTH=1", "PORT=0", "TOPGUN_DATA_DIR=" + c.With, "TOPGUN_LOG_LEVEL=warn",
+			Environ: append(bench.BudgetOf(p.environ),
+				"TOPGUN_NO_AUTH=1", "PORT=0", "TOPGUN_DATA_DIR="+c.With, "TOPGUN_LOG_LEVEL=warn",
 				// What is measured is the server, not the share that it gives each client.
 				"TOPGUN_OPS_PER_SECOND=10000000", "TOPGUN_OPS_BURST=10000000",
-			},
+			),
 			ReadFile: os.ReadFile,
 		})
 		if err != nil {

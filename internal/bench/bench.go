@@ -15,6 +15,7 @@ var scenarios = map[string]func(context.Context, Options) (*Result, error){
 	"fanout": fanout,
 	"sync":   synchronise,
 	"idle":   idle,
+	"memory": memory,
 }
 
 // Scenarios lists the names of what can be measured.

@@ -14,7 +14,7 @@ import (
 // Options say what to measure. The zero value of every field but Clock, Program
 // and Scenario means its default.
 type Options struct {
-	// Scenario is write, query, fanout, sync or idle.
+	// Scenario is write, query, fanout, sync, idle or memory.
 	Scenario string
 
 	// Connections is how many clients there are: writers in write, subscribers in
@@ -54,6 +54,10 @@ type Options struct {
 	// equalities, a tenth of it ranges, and a tenth of it windows over as many
 	// records. Default 100 000.
 	Queries int
+
+	// MemoryBudget is what a started server may take, as its option says it; empty
+	// for its default.
+	MemoryBudget string
 
 	// URL is a server that runs already; empty starts one.
 	URL string
@@ -125,7 +129,7 @@ func (o Options) validate() error {
 	if most := 32; o.Window < 1 || o.Window > most && o.Scenario != "fanout" || o.Window > 1000 {
 		bad("window is %d; allowed is 1 to %d, in fanout to 1000", o.Window, most)
 	}
-	if o.Keys < o.Connections && o.Scenario == "write" {
+	if o.Keys < o.Connections && (o.Scenario == "write" || o.Scenario == "memory") {
 		bad("keys is %d; every one of the %d connections needs one", o.Keys, o.Connections)
 	}
 	if o.ValueBytes < 1 || o.ValueBytes > 1<<20 {
@@ -139,6 +143,9 @@ func (o Options) validate() error {
 	}
 	if o.CPUProfile != "" && o.URL != "" {
 		bad("a profile can only be taken of a server that this program starts; leave out url or cpuprofile")
+	}
+	if o.MemoryBudget != "" && o.URL != "" {
+		bad("only a server that this program starts can be given a memory budget; leave out url or memory-budget")
 	}
 	return errors.Join(errs...)
 }

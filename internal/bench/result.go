@@ -55,6 +55,15 @@ type Result struct {
 	HeapBytesPerConn   float64 `json:"heap_and_stack_bytes_per_connection,omitempty"`
 	RSSBytesPerConn    float64 `json:"rss_bytes_per_connection,omitempty"`
 
+	EmptyOpsPerSecond   float64 `json:"empty_ops_per_s,omitempty"`
+	FullOpsPerSecond    float64 `json:"full_ops_per_s,omitempty"`
+	RatioToEmpty        float64 `json:"ratio_to_empty,omitempty"`
+	EmptyRSSBytes       uint64  `json:"empty_rss_bytes,omitempty"`
+	RSSBytesPerRecord   float64 `json:"rss_bytes_per_record,omitempty"`
+	StartKilledSeconds  float64 `json:"start_after_kill_s,omitempty"`
+	StartStoppedSeconds float64 `json:"start_after_stop_s,omitempty"`
+	StartedRSSBytes     uint64  `json:"started_rss_bytes,omitempty"`
+
 	Refused int `json:"refused"`
 	Errors  int `json:"errors"`
 }
@@ -96,6 +105,14 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{"heap and stacks per connection", r.HeapBytesPerConn / 1000, "kB"},
 		{"RSS per connection", r.RSSBytesPerConn / 1000, "kB"},
 		{"server RSS", float64(r.ServerRSSBytes) / 1e6, "MB"},
+		{"RSS of the empty server", float64(r.EmptyRSSBytes) / 1e6, "MB"},
+		{"RSS per record", r.RSSBytesPerRecord, "B"},
+		{"operations on the empty server", r.EmptyOpsPerSecond, "/s"},
+		{"operations on the full server", r.FullOpsPerSecond, "/s"},
+		{"ratio to the empty server", r.RatioToEmpty, ""},
+		{"start after a kill", r.StartKilledSeconds, "s"},
+		{"start after a stop", r.StartStoppedSeconds, "s"},
+		{"RSS after a start", float64(r.StartedRSSBytes) / 1e6, "MB"},
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d connections", r.Scenario, r.Connections)

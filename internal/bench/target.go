@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/bench/child"
 )
@@ -48,15 +50,39 @@ func startTarget(ctx context.Context, o Options, what string) (*target, error) {
 		}
 		t.dir, arg = dir, dir
 	}
-	var err error
-	t.process, err = child.Start(ctx, child.Command{
-		Program: o.Program, Args: []string{ChildCommand, what, arg}, Environ: o.Environ, Stderr: o.Stderr,
-	})
-	if err != nil {
+	if err := t.startIn(ctx, o, what, arg); err != nil {
 		return nil, errors.Join(err, t.remove())
 	}
-	t.url = t.process.URL()
 	return t, nil
+}
+
+// budgetVariable hands the memory budget to a child.
+const budgetVariable = "TOPGUN_MEMORY_BUDGET="
+
+// BudgetOf is the part of a child's environment that says what it may take.
+func BudgetOf(environ []string) []string {
+	for _, v := range slices.Backward(environ) {
+		if strings.HasPrefix(v, budgetVariable) {
+			return []string{v}
+		}
+	}
+	return nil
+}
+
+// startIn starts the process of a target, with a directory or a level.
+func (t *target) startIn(ctx context.Context, o Options, what, arg string) error {
+	environ := o.Environ
+	if o.MemoryBudget != "" {
+		environ = append(slices.Clone(environ), budgetVariable+o.MemoryBudget)
+	}
+	p, err := child.Start(ctx, child.Command{
+		Program: o.Program, Args: []string{ChildCommand, what, arg}, Environ: environ, Stderr: o.Stderr,
+	})
+	t.process = p
+	if err == nil {
+		t.url = p.URL()
+	}
+	return err
 }
 
 // take returns the figures of the child, zero when there is none.

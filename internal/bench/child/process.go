@@ -100,6 +100,15 @@ func (p *Process) ask(command string) (Figures, error) {
 	return r.Figures, nil
 }
 
+// Kill ends the child as a crash would, and waits for it.
+func (p *Process) Kill() error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = p.cmd.Wait() // says that it was killed
+	return nil
+}
+
 // Stop asks the child to end and waits for it.
 func (p *Process) Stop() error {
 	err := p.in.Close()
