@@ -36,7 +36,7 @@ func planMemory(cfg config.Config, available int64) memoryPlan {
 		return p
 	}
 	p.records = int(p.budget / 100 * recordShare)
-	p.cache = min(p.budget/16, maxCacheBytes)
+	p.cache = min(p.budget/32, maxCacheBytes)
 	// A record that is not in the store yet cannot leave memory, and a checkpoint
 	// holds copies of what it writes.
 	p.log = min(p.log, max(p.budget/16, 4<<20))
@@ -47,7 +47,7 @@ const (
 	// recordShare is how many percent of the budget records may take.
 	recordShare = 58
 
-	maxCacheBytes = 64 << 20
+	maxCacheBytes = 32 << 20
 )
 
 func policy(e config.Eviction) records.Policy {
@@ -96,6 +96,8 @@ type collector struct {
 const (
 	collectorEvery = 250 * time.Millisecond
 
+	startPercent = 50
+
 	minGarbage = 32 << 20
 	maxGarbage = 256 << 20
 )
@@ -110,9 +112,10 @@ func (c *collector) run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	set := debug.SetGCPercent(100)
+	// A start fills the heap faster than anybody looks at it.
+	percent := startPercent
+	set := debug.SetGCPercent(percent)
 	defer debug.SetGCPercent(set)
-	percent := 100
 	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
 	t := c.clock.NewTimer(collectorEvery)
 	defer t.Stop()

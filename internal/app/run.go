@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -94,6 +95,7 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	if err != nil {
 		return errors.Join(err, ls.Close(), st.close())
 	}
+	debug.FreeOSMemory() // what loading has left behind
 	if st.behind != nil {
 		registerBehind(reg, st.behind, st.gate)
 	}

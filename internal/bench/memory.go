@@ -32,7 +32,7 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 	}
 	few := o
 	few.Keys = max(o.Connections, min(o.Keys, 10_000))
-	if res.EmptyOpsPerSecond, err = rate(ctx, server, few); err != nil {
+	if res.EmptyOpsPerSecond, res.EmptyCPUMicrosPerOp, err = rate(ctx, server, few); err != nil {
 		return nil, err
 	}
 	if res.EmptyRSSBytes, err = resting(ctx, server, o); err != nil {
@@ -48,7 +48,7 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 		return nil, err
 	}
 	res.RSSBytesPerRecord = (float64(res.ServerRSSBytes) - float64(res.EmptyRSSBytes)) / float64(o.Keys)
-	if res.FullOpsPerSecond, err = rate(ctx, server, few); err != nil {
+	if res.FullOpsPerSecond, res.ServerCPUMicrosPerOp, err = rate(ctx, server, few); err != nil {
 		return nil, err
 	}
 	res.RatioToEmpty = res.FullOpsPerSecond / res.EmptyOpsPerSecond
@@ -62,21 +62,26 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 	return res, err
 }
 
-// rate is how many of a few keys are written a second.
-func rate(ctx context.Context, t *target, o Options) (ops float64, err error) {
+// rate is how many of a few keys are written a second, and what one costs.
+func rate(ctx context.Context, t *target, o Options) (ops, cpuMicros float64, err error) {
 	l, err := newLoad(ctx, t.url, o)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	if _, err := l.runFor(ctx, o, o.Warmup); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	got, err := l.runFor(ctx, o, o.Duration)
-	if err == nil && got.refused+got.errors > 0 {
-		err = fmt.Errorf("bench: %d operations refused, %d errors", got.refused, got.errors)
+	var m measured
+	for range rounds {
+		if err := m.measure(ctx, t, l, o); err != nil {
+			return 0, 0, err
+		}
 	}
-	return float64(got.ops) / got.seconds, err
+	if m.refused+m.errors > 0 {
+		return 0, 0, fmt.Errorf("bench: %d operations refused, %d errors", m.refused, m.errors)
+	}
+	return median(m.rates), median(m.cpu), nil
 }
 
 // resting is the memory of a server that has had nothing to do for a while. It

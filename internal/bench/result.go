@@ -56,6 +56,7 @@ type Result struct {
 	RSSBytesPerConn    float64 `json:"rss_bytes_per_connection,omitempty"`
 
 	EmptyOpsPerSecond   float64 `json:"empty_ops_per_s,omitempty"`
+	EmptyCPUMicrosPerOp float64 `json:"empty_server_cpu_us_per_op,omitempty"`
 	FullOpsPerSecond    float64 `json:"full_ops_per_s,omitempty"`
 	RatioToEmpty        float64 `json:"ratio_to_empty,omitempty"`
 	EmptyRSSBytes       uint64  `json:"empty_rss_bytes,omitempty"`
@@ -108,6 +109,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{"RSS of the empty server", float64(r.EmptyRSSBytes) / 1e6, "MB"},
 		{"RSS per record", r.RSSBytesPerRecord, "B"},
 		{"operations on the empty server", r.EmptyOpsPerSecond, "/s"},
+		{"CPU per op of the empty server", r.EmptyCPUMicrosPerOp, "µs"},
 		{"operations on the full server", r.FullOpsPerSecond, "/s"},
 		{"ratio to the empty server", r.RatioToEmpty, ""},
 		{"start after a kill", r.StartKilledSeconds, "s"},
