@@ -48,8 +48,18 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 		return nil, err
 	}
 	res.RSSBytesPerRecord = (float64(res.ServerRSSBytes) - float64(res.EmptyRSSBytes)) / float64(o.Keys)
+	if o.CPUProfile != "" {
+		if err := server.process.Profile(o.CPUProfile); err != nil {
+			return nil, err
+		}
+	}
 	if res.FullOpsPerSecond, res.ServerCPUMicrosPerOp, err = rate(ctx, server, few); err != nil {
 		return nil, err
+	}
+	if o.CPUProfile != "" {
+		if err := server.process.StopProfile(); err != nil {
+			return nil, err
+		}
 	}
 	res.RatioToEmpty = res.FullOpsPerSecond / res.EmptyOpsPerSecond
 	if res.StartKilledSeconds, err = again(ctx, server, o, (*child.Process).Kill); err != nil {

@@ -16,7 +16,7 @@ func (t *Table) Away() int { return t.away }
 func (t *Table) Hollow() int { return t.hollow }
 
 // MayBeAway reports whether a key with this hash may be away. It is sure when it
-// says no; when it says yes, it is wrong about once in fifty times.
+// says no; when it says yes, it is wrong about three times in a hundred.
 func (t *Table) MayBeAway(hash uint32) bool { return t.away > 0 && t.filter.has(hash) }
 
 // Where says what is known of a key without asking the store.

@@ -5,18 +5,18 @@ import "slices"
 // filter says which hashes may belong to keys that are only in the store. It
 // never denies one that was added. It is a row of Bloom filters, each twice as
 // large as the one before, so that it grows without being asked how far; at
-// about ten bits for each hash one in a hundred is taken for another.
+// twelve bits for each hash about three in a hundred are taken for others.
 type filter struct {
 	parts []part
 	count int // hashes added to the last part
 }
 
-// part is one Bloom filter. All bits of a hash lie in one word of 64.
+// part is one Bloom filter. A hash has three bits in each of two words.
 type part []uint64
 
 const (
 	firstPart   = 64 // words
-	bitsPerHash = 10
+	bitsPerHash = 12
 )
 
 // add notes a hash.
@@ -34,32 +34,41 @@ func (f *filter) add(hash uint32) {
 		f.count = 0
 		n++
 	}
-	last := f.parts[n-1]
-	w, mask := last.place(hash)
-	last[w] |= mask
+	p := f.parts[n-1]
+	x := mix(hash)
+	i, j, mi, mj := p.place(x)
+	p[i] |= mi
+	p[j] |= mj
 	f.count++
 }
 
 // has reports whether a hash may have been added.
 func (f *filter) has(hash uint32) bool {
+	x := mix(hash)
 	for _, p := range slices.Backward(f.parts) {
-		if w, mask := p.place(hash); p[w]&mask == mask {
+		if i, j, mi, mj := p.place(x); p[i]&mi == mi && p[j]&mj == mj {
 			return true
 		}
 	}
 	return false
 }
 
-// place is the word of a hash and its five bits in it. The hashes of one
-// partition are all alike modulo 271, so they are mixed first.
-func (p part) place(hash uint32) (word int, mask uint64) {
+// mix spreads a hash: those of one partition are all alike modulo 271.
+func mix(hash uint32) uint64 {
 	x := uint64(hash) * 0x9e3779b97f4a7c15
 	x ^= x >> 32
 	x *= 0xd6e8feb86659fd93
-	for i := range 5 {
-		mask |= 1 << (x >> (6 * i) & 63)
-	}
-	return int((x >> 32) & uint64(len(p)-1)), mask
+	return x ^ x>>32
+}
+
+// place is the two words of a mixed hash and its bits in them.
+func (p part) place(x uint64) (i, j int, mi, mj uint64) {
+	last := uint64(len(p) - 1)
+	i, j = int(x&last), int(x>>28&last)
+	y := x * 0x9e3779b97f4a7c15
+	mi = 1<<(y>>58) | 1<<(y>>52&63) | 1<<(y>>46&63)
+	mj = 1<<(y>>40&63) | 1<<(y>>34&63) | 1<<(y>>28&63)
+	return i, j, mi, mj
 }
 
 // bytes is the memory that the filter takes.

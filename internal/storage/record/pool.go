@@ -12,14 +12,14 @@ type Pool struct {
 }
 
 // maxFree bounds the blocks of one class that wait to be used again.
-const maxFree = 32
+const maxFree = 8
 
 // NewPool makes an empty pool.
 func NewPool() *Pool { return &Pool{} }
 
 // Bytes is the memory that the tables of the pool take, in bytes: blocks with
 // what is unused in them, directories, filters and words. Blocks that wait for
-// use, at most a megabyte of them, do not count.
+// use, at most a quarter of a megabyte, do not count.
 func (p *Pool) Bytes() int { return p.bytes + p.words.bytes }
 
 // NewTable makes an empty table. Its states hold, at the offset word, a text
