@@ -23,12 +23,13 @@ type memoryPlan struct {
 	records int   // what records may take
 	cache   int64 // the store's cache of blocks
 	log     int64 // change log at which a checkpoint begins
+	maxLog  int64 // change log at which writers wait for it
 }
 
 // planMemory divides a budget. Without one it takes three quarters of what there
 // is; available is 0 where nobody can tell.
 func planMemory(cfg config.Config, available int64) memoryPlan {
-	p := memoryPlan{budget: cfg.Memory.Budget, cache: maxCacheBytes, log: cfg.Storage.ChangeLogBytes / 4}
+	p := memoryPlan{budget: cfg.Memory.Budget, cache: maxCacheBytes, log: cfg.Storage.ChangeLogBytes / 4, maxLog: cfg.Storage.ChangeLogBytes}
 	if p.budget == 0 {
 		p.budget = available / 4 * 3
 	}
@@ -40,6 +41,7 @@ func planMemory(cfg config.Config, available int64) memoryPlan {
 	// A record that is not in the store yet cannot leave memory, and a checkpoint
 	// holds copies of what it writes.
 	p.log = min(p.log, max(p.budget/16, 4<<20))
+	p.maxLog = min(p.maxLog, max(p.budget/8, 8<<20))
 	return p
 }
 

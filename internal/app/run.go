@@ -113,7 +113,7 @@ func nodeOptions(cfg config.Config, plan memoryPlan, id string, port int) NodeOp
 		ID:       id,
 		Endpoint: "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws",
 		Engine: engine.Options{
-			MaxLogBytes: cfg.Storage.ChangeLogBytes, Lifetimes: lifetimes(cfg.Lifetimes),
+			MaxLogBytes: plan.maxLog, Lifetimes: lifetimes(cfg.Lifetimes),
 			MemoryBytes: plan.records, Eviction: policy(cfg.Memory.Eviction),
 		},
 		Checkpoint: engine.CheckpointOptions{Every: cfg.Storage.CheckpointInterval, LogBytes: plan.log},

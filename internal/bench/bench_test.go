@@ -75,6 +75,9 @@ func TestEveryScenarioMeasures(t *testing.T) {
 			return r.DeliveredPerSecond >= r.OpsPerSecond && r.FloorDeliveredPerSecond > 0 && r.RatioToFloor > 0 && r.P50Millis > 0
 		}},
 		{"sync", "", func(r *Result) bool { return r.InitialSyncSeconds > 0 && r.DeltaSyncSeconds > 0 && r.DeltaRecords == 2 }},
+		{"memory", "", func(r *Result) bool {
+			return r.EmptyOpsPerSecond > 0 && r.FullOpsPerSecond > 0 && r.StartKilledSeconds > 0 && r.StartStoppedSeconds > 0 && r.StartedRSSBytes > 0
+		}},
 		{"idle", "", func(r *Result) bool { return r.HeapBytesPerConn > 0 }},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,8 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/bench/child"
 )
 
-// quiet is how long a server is left alone before its memory is looked at.
+// quiet is how long a server is left alone before its memory is looked at, unless
+// the measurement is shorter.
 const quiet = 4 * time.Second
 
 // memory measures what records take: it fills a server, compares memory and the
@@ -97,7 +98,7 @@ func rate(ctx context.Context, t *target, o Options) (ops, cpuMicros float64, er
 // resting is the memory of a server that has had nothing to do for a while. It
 // is not asked to collect its garbage.
 func resting(ctx context.Context, t *target, o Options) (uint64, error) {
-	timer := o.Clock.NewTimer(quiet)
+	timer := o.Clock.NewTimer(min(quiet, o.Duration))
 	defer timer.Stop()
 	select {
 	case <-timer.C():
@@ -146,7 +147,7 @@ func fillPart(ctx context.Context, url string, n int, o Options) (err error) {
 		for ; k < o.Keys && len(batch) < o.Batch; k += o.Connections {
 			batch = append(batch, "key-"+strconv.Itoa(k))
 		}
-		f, err := newFrame(batch, node, o.ValueBytes, concerns[o.Concern].ask)
+		f, err := newFrame(batch, node, textOf(o.ValueBytes), concerns[o.Concern].ask)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
@@ -130,7 +131,7 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 	if err := l.start(own); err != nil {
 		return nil, err
 	}
-	e.opt.Lane.Pressure = e.pressed
+	e.opt.Lane.Pressure, e.opt.Lane.Relieved = e.pressed, e.Credit.wakeAll
 	for i := range e.shared {
 		f := newFetcher(ctx, store, wall, &e.loads)
 		e.opt.Lane.Fetcher = f
@@ -204,16 +205,21 @@ func (e *Engine) Admit(ops, bytes int, wake func()) error {
 func (e *Engine) overfull() bool {
 	// An operation takes about as much of the log as of the frame it came in.
 	_, coming := e.Credit.Used()
-	return e.log.Retained()+int64(coming) > e.opt.MaxLogBytes || e.pressure.Load() && e.overBudget()
+	return e.log.Retained()+int64(coming) > e.opt.MaxLogBytes || e.overBudget() && (e.pressure.Load() || e.evicting())
 }
 
-// overBudget reports whether the records take a tenth more than they may.
+// evicting reports whether a lane is about to evict records.
+func (e *Engine) evicting() bool {
+	return slices.ContainsFunc(e.lanes, (*lane.Lane).Evicting)
+}
+
+// overBudget reports whether the records take a sixteenth more than they may.
 func (e *Engine) overBudget() bool {
 	var sum int64
 	for _, s := range e.shared {
 		sum += s.Stats.Bytes.Load()
 	}
-	return sum > int64(e.opt.MemoryBytes)/10*11
+	return sum > int64(e.opt.MemoryBytes)/16*17
 }
 
 // pressed is called on a lane that cannot keep its budget before a checkpoint.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
@@ -75,6 +76,9 @@ type Options struct {
 	// Pressure is called on the lane when the records take more than their budget
 	// and none of them can go before a checkpoint.
 	Pressure func()
+
+	// Relieved is called on the lane when it has evicted what could go.
+	Relieved func()
 }
 
 // Lane drives its replicas; see the package comment.
@@ -89,6 +93,7 @@ type Lane struct {
 	park     parking
 	pressed  bool // Pressure was called and no checkpoint was made since
 	tries    int
+	evicting atomic.Bool
 	counted  int64 // the second in which the records were counted
 
 	shared *records.Shared
@@ -193,10 +198,11 @@ func (l *Lane) Step() bool {
 		n = min(len(l.inbox), l.opt.GroupTasks)
 	}
 	if n == 0 && len(l.park.ready) == 0 && !l.shared.Due() {
-		return l.trim() || worked
+		return l.trim(0) || worked
 	}
+	before := l.stats.Changes
 	n = l.stepGroup(l.inbox[:n])
-	l.trim()
+	l.trim(int(l.stats.Changes - before))
 	clear(l.inbox[:n])
 	l.inbox = l.inbox[n:]
 	return true
@@ -366,9 +372,22 @@ func (l *Lane) stepOne(v *View, g *group, t Task, p *parked, writable bool) (don
 	return true
 }
 
-// trim leaves records to the store while they take more than their budget. It
-// reports whether there is more to do.
-func (l *Lane) trim() (more bool) {
+// trim leaves records to the store while they take more than their budget, and
+// not fewer than so many changes may have added. It reports whether there is more
+// to do.
+func (l *Lane) trim(changes int) (more bool) {
+	more = l.evict(evictAtOnce + 2*changes)
+	if was := l.evicting.Swap(more); was && !more && l.opt.Relieved != nil {
+		l.opt.Relieved()
+	}
+	return more
+}
+
+// Evicting reports whether the lane has records to leave to the store that can
+// go. Any goroutine may ask.
+func (l *Lane) Evicting() bool { return l.evicting.Load() }
+
+func (l *Lane) evict(most int) (more bool) {
 	s := l.shared
 	s.Stats.Bytes.Store(int64(s.Bytes()))
 	if sec := l.clock.Sys() / 1000; sec != l.counted {
@@ -384,7 +403,7 @@ func (l *Lane) trim() (more bool) {
 			return false
 		}
 	}
-	if s.Evict(l.clock.Sys(), evictAtOnce) {
+	if s.Evict(l.clock.Sys(), most) {
 		return s.Over()
 	}
 	if !l.pressed && l.unkept() && l.opt.Pressure != nil {

@@ -15,7 +15,7 @@ type filter struct {
 type part []uint64
 
 const (
-	firstPart   = 64 // words
+	firstPart   = 8 // words
 	bitsPerHash = 12
 )
 
