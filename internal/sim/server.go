@@ -51,7 +51,7 @@ func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, 
 		Clock: s.wall, Random: s.random, Log: srv.log, Store: store, Metrics: prometheus.NewRegistry(),
 	}, app.NodeOptions{
 		ID: "server", Endpoint: "ws://sim/ws",
-		Engine: engine.Options{Lanes: 2, MemoryBytes: s.memory(), Eviction: records.Policy(s.seed % 3), Lifetimes: records.Lifetimes{
+		Engine: engine.Options{Lanes: 2, OneByOne: true, MemoryBytes: s.memory(), Eviction: records.Policy(s.seed % 3), Lifetimes: records.Lifetimes{
 			Tombstones: tombstones * time.Millisecond,
 			MaxIdle:    []records.MapSpan{{Map: auth.DeviceMap, Span: devices * time.Millisecond}, {Map: syncservice.CursorMap, Span: devices * time.Millisecond}},
 		}},

@@ -41,6 +41,10 @@ type Options struct {
 	// Gate, unless it is nil, is behind the log what Durable waits for.
 	Gate *Gate
 
+	// OneByOne has a start load the lanes one after the other, for a world that has
+	// to repeat itself.
+	OneByOne bool
+
 	// MemoryBytes is how much memory records may take. What is beyond stays in the
 	// store, and comes back when it is needed. 0 sets no limit; a node without a
 	// store keeps everything.

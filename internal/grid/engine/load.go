@@ -35,6 +35,10 @@ func (l *loader) start(own [][]*records.Replica) error {
 	errs := make([]error, len(own))
 	var all sync.WaitGroup
 	for n, rs := range own {
+		if l.engine.opt.OneByOne {
+			errs[n] = l.Load(rs)
+			continue
+		}
 		all.Go(func() { errs[n] = l.Load(rs) })
 	}
 	all.Wait()

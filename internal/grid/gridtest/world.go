@@ -62,6 +62,7 @@ func OpenStore(tb testing.TB, store *memory.Store, opt Options) *World {
 	if opt.Engine.Lanes == 0 {
 		opt.Engine.Lanes = 2
 	}
+	opt.Engine.OneByOne = true
 	if opt.Log.SegmentBytes == 0 {
 		opt.Log.SegmentBytes = 4 << 10
 	}
