@@ -63,9 +63,12 @@ func TestAvailableMemoryIsTheLeastLimit(t *testing.T) {
 
 func TestGarbageFollowsTheHeap(t *testing.T) {
 	for live, want := range map[uint64]int{0: 400, 16 << 20: 200, 32 << 20: 100, 400 << 20: 25, 4 << 30: 6} {
-		if got := gcPercent(live); got != want {
+		if got := gcPercent(live, 0); got != want {
 			t.Errorf("with %d bytes in use the collector is set to %d, want %d", live, got, want)
 		}
+	}
+	if got := gcPercent(400<<20, 200<<20); got != 50 {
+		t.Errorf("with 200 of 400 MiB to look through the collector is set to %d", got)
 	}
 }
 
