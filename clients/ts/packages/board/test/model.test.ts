@@ -36,6 +36,8 @@ test('a board is what a list would be', async () => {
         const id = model[at]?.id ?? '';
         switch (act.type) {
           case 'add': {
+            // What is put where something was removed lies on either side of it, as chance has it.
+            removed.length = 0;
             const behind = act.behind === null || model.length === 0 ? undefined : act.behind % model.length;
             b.add(`i${n}`, `text ${n}`, behind === undefined ? undefined : model[behind]?.id);
             model.splice(behind === undefined ? model.length : behind + 1, 0, { id: `i${n}`, text: `text ${n}`, done: false });
@@ -51,7 +53,7 @@ test('a board is what a list would be', async () => {
         }
         const item = model[at];
         if (!item) return;
-        removed.length = 0; // undo is for what was done last
+        removed.length = 0;
         switch (act.type) {
           case 'move': {
             const to = act.to % model.length;
