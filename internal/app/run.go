@@ -227,6 +227,7 @@ func (s *server) front() (*transport.Server, error) {
 	admin.MountBackup(s.backup, s.clock)
 	admin.MountIndexes(s.node.Engine.Indexes)
 	admin.MountQueries(s.node.queries)
+	admin.MountChanges(newChanges(s.storage.log))
 	api.Handle(adminapi.Prefix, admin)
 	return transport.NewServer(api, sockets, s.clock, s.logger, transport.ServerOptions{
 		DrainTimeout: max(s.cfg.ShutdownTimeout-time.Second, time.Second/2),

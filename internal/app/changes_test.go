@@ -1,0 +1,92 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/topgunbuild/topgun-go/test/peer"
+)
+
+// page is an answer to a consumer.
+type page struct {
+	Changes []struct {
+		Map, Key, Verb, Tag string
+		Partition           int
+		Seq                 uint64
+		Value               any
+	}
+	Position string
+	Gap      bool
+}
+
+func (s *testServer) changes(after string, limit int) page {
+	s.t.Helper()
+	code, body := s.admin("GET", fmt.Sprintf("changes/copy?limit=%d&after=%s", limit, url.QueryEscape(after)), "")
+	var p page
+	if err := json.Unmarshal([]byte(body), &p); code != http.StatusOK || err != nil {
+		s.t.Fatalf("%d %s", code, body)
+	}
+	return p
+}
+
+// TestAConsumerSeesEveryChange reads the changes of a node under a name: from a
+// copy of the state on, each once and in order, again what it did not keep, and
+// on from its place after the server was started again.
+func TestAConsumerSeesEveryChange(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := startServerIn(t, dir)
+	put := func(id, n int) {
+		write(t, s.dial(), peer.Put(fmt.Sprint(id), "m", fmt.Sprint("k", n), n, at(int64(10+id))))
+	}
+	put(1, 0)
+	first := s.changes("", 10)
+	if !first.Gap || len(first.Changes) != 0 {
+		t.Fatalf("a new consumer is told %+v", first)
+	}
+	for i := range 5 {
+		put(2+i, i)
+	}
+	write(t, s.dial(), peer.Add("9", "sets", "a", "tag", 1, at(10)), peer.Remove("10", "m", "k0", at(100)))
+	var seen []string
+	after := first.Position
+	for range 20 {
+		p := s.changes(after, 2)
+		if again := s.changes(after, 2); len(again.Changes) != len(p.Changes) || again.Position != p.Position {
+			t.Fatalf("what was not kept comes again as %+v, it was %+v", again, p)
+		}
+		for _, c := range p.Changes {
+			seen = append(seen, fmt.Sprint(c.Verb, " ", c.Map, "/", c.Key, c.Tag, "=", c.Value))
+		}
+		if p.Position == after {
+			break
+		}
+		after = p.Position
+	}
+	want := "[put m/k0=0 put m/k1=1 put m/k2=2 put m/k3=3 put m/k4=4 add sets/atag=<nil> remove m/k0=<nil>]"
+	if fmt.Sprint(seen) != want {
+		t.Errorf("the consumer sees\n%v, want\n%s", seen, want)
+	}
+	put(11, 7)
+	s.stop()
+	s = startServerIn(t, dir)
+	if p := s.changes(after, 10); p.Gap || len(p.Changes) != 1 || p.Changes[0].Key != "k7" {
+		t.Errorf("after a start: %+v", p)
+	}
+	if p := s.changes("1234.1", 10); !p.Gap {
+		t.Errorf("a position of another log: %+v", p)
+	}
+	for _, bad := range []string{"after=x", "after=1.x", "limit=0", "limit=x", "limit=10001"} {
+		if code, body := s.admin("GET", "changes/copy?"+bad, ""); code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", bad, code, body)
+		}
+	}
+	for _, want := range []int{http.StatusNoContent, http.StatusNotFound} {
+		if code, body := s.admin("DELETE", "changes/copy", ""); code != want {
+			t.Errorf("forgetting: %d %s, want %d", code, body, want)
+		}
+	}
+}
