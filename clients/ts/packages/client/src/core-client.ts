@@ -86,9 +86,9 @@ export class CoreClient {
     p.clock = new Clock(env.id(), env.now);
     p.flusher = new Flusher(p);
     p.disk = new Disk(p);
-    p.log = new OpLog(p, { operations: limits?.writes ?? 100_000, bytes: limits?.writeBytes ?? 64 << 20 });
+    p.log = new OpLog(p, { writes: limits?.writes ?? 100_000, writeBytes: limits?.writeBytes ?? 64 << 20 });
     p.replicas = new Replicas(p);
-    p.link = new Link(p, { url: serverUrl, firstDelay: backoff?.firstMs ?? 1000, greatestDelay: backoff?.greatestMs ?? 30_000 });
+    p.link = new Link(p, { url: serverUrl, firstMs: backoff?.firstMs ?? 1000, greatestMs: backoff?.greatestMs ?? 30_000 });
     p.syncs = new Syncs(p);
     p.tabs = new Tabs(p, database);
     this.#p = this.parts = p;

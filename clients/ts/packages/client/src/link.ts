@@ -20,8 +20,8 @@ export interface LinkOptions {
   /** Where the server is; without it the link stays offline. */
   readonly url: string | undefined;
   /** The first pause before another attempt, in milliseconds; it doubles up to the greatest. Both are jittered. */
-  readonly firstDelay: number;
-  readonly greatestDelay: number;
+  readonly firstMs: number;
+  readonly greatestMs: number;
 }
 
 const pingEvery = 5000;
@@ -133,8 +133,8 @@ export class Link {
   }
 
   #wait(): void {
-    const { firstDelay, greatestDelay } = this.#options;
-    const delay = Math.min(greatestDelay, firstDelay * 2 ** this.#attempts++) * (0.5 + this.#p.env.random());
+    const { firstMs, greatestMs } = this.#options;
+    const delay = Math.min(greatestMs, firstMs * 2 ** this.#attempts++) * (0.5 + this.#p.env.random());
     this.#retryAt = this.#p.env.now() + delay;
     this.#timer(() => this.#connect(), delay);
     this.#p.events.changed();
@@ -143,7 +143,7 @@ export class Link {
   #connect(): void {
     this.#drop('connecting');
     this.#wanted = this.#greeted = false;
-    this.#timer(() => this.giveUp(new TopGunError('CONNECTION', 'the server is silent')), handshake);
+    this.#timer(() => this.#closed('the server is silent'), handshake);
     // What a former socket still has to say concerns nobody.
     const mine = <A extends unknown[]>(f: (...args: A) => void) => (...args: A): void => {
       if (this.#socket === socket) f(...args);
@@ -160,7 +160,7 @@ export class Link {
       });
       this.#socket = socket;
     } catch (err) {
-      this.giveUp(new TopGunError('CONNECTION', messageOf(err)));
+      this.#closed(messageOf(err));
     }
   }
 
@@ -208,7 +208,7 @@ export class Link {
     if (!this.connected) return;
     const now = this.#p.env.now();
     if (this.#pinged > this.#heard && now - this.#pinged >= silence) {
-      this.giveUp(new TopGunError('CONNECTION', 'the server is silent'));
+      this.#closed('the server is silent');
       return;
     }
     if (this.#pinged <= this.#heard) this.#pinged = now;

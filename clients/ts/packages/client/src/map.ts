@@ -33,7 +33,7 @@ export class MapHandle<V = unknown> {
 
   /** Resolves when what was stored here earlier is there to be read. */
   get loaded(): Promise<void> {
-    return this.#replica.whenLoaded();
+    return this.#replica.whenLoaded;
   }
 
   /** Resolves when everything that the server had at the call is here; offline it waits for a connection. */

@@ -78,8 +78,8 @@ const slice = 500;
 
 /** How many operations may wait, and how many bytes they may have in total. */
 export interface LogLimits {
-  readonly operations: number;
-  readonly bytes: number;
+  readonly writes: number;
+  readonly writeBytes: number;
 }
 
 /**
@@ -119,7 +119,7 @@ export class OpLog {
 
   /** Refuses what there is no room for. */
   admit(operations: number, bytes: number): void {
-    if (this.#ops.length + operations > this.#limits.operations || this.#bytes + bytes > this.#limits.bytes) {
+    if (this.#ops.length + operations > this.#limits.writes || this.#bytes + bytes > this.#limits.writeBytes) {
       throw new TopGunError(
         'QUEUE_FULL',
         `${this.#ops.length} writes (${this.#bytes} bytes) wait for the server`,
@@ -193,9 +193,9 @@ export class OpLog {
     return this.#keys.get(map)?.has(key) ?? false;
   }
 
-  /** The operations on a key, in order. */
-  of(map: string, key: string): Op[] {
-    return this.waits(map, key) ? this.#ops.filter((op) => op.map === map && op.key === key) : [];
+  /** The operations on a key, or on all keys of a map, in order. */
+  of(map: string, key?: string): Op[] {
+    return !key || this.waits(map, key) ? this.#ops.filter((op) => op.map === map && op.key === (key ?? op.key)) : [];
   }
 
   /** The keys of a map on which operations wait. */

@@ -25,7 +25,7 @@ export class ORMapHandle<V = unknown> {
 
   /** Resolves when what was stored here earlier is there to be read. */
   get loaded(): Promise<void> {
-    return this.#replica.whenLoaded();
+    return this.#replica.whenLoaded;
   }
 
   /** Resolves when replica and server have been compared; offline it waits for a connection. */

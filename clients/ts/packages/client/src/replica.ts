@@ -5,7 +5,7 @@ import type { Kind } from './state.js';
 /** One change of a key: first an id is forgotten, then a state merged. */
 export interface Change<S> {
   readonly key: string;
-  readonly forget?: string | undefined;
+  readonly forget?: string | null | undefined;
   readonly merge?: S | undefined;
 }
 
@@ -23,7 +23,15 @@ export class Replica<S> {
   readonly states = new Map<string, S>();
   /** Whether what is stored has been read. */
   loaded = false;
-  #whenLoaded: (() => void)[] = [];
+  /** What is stored has been read. */
+  load!: () => void;
+  /** Resolves then. */
+  readonly whenLoaded = new Promise<void>((resolve) => {
+    this.load = () => {
+      this.loaded = true;
+      resolve();
+    };
+  });
   /** Whether it has once been found equal to the server's map. */
   complete = false;
   readonly #leaves = new Map<number, Set<string>>();
@@ -38,21 +46,6 @@ export class Replica<S> {
   watch(watcher: Watcher<S>): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
-  }
-
-  /** Resolves when what is stored has been read. */
-  whenLoaded(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.loaded) resolve();
-      else this.#whenLoaded.push(resolve);
-    });
-  }
-
-  /** What is stored has been read. */
-  load(): void {
-    this.loaded = true;
-    for (const resolve of this.#whenLoaded) resolve();
-    this.#whenLoaded = [];
   }
 
   /** The keys of a leaf of the tree, 0 … 4095. */
@@ -85,8 +78,8 @@ export class Replica<S> {
 }
 
 /** What a change makes of a state. */
-export function changed<S>(kind: Kind<S>, held: S | undefined, forget: string | undefined, merge: S | undefined): S | undefined {
-  const rest = forget === undefined ? held : kind.forget(held, forget);
+export function changed<S>(kind: Kind<S>, held: S | undefined, forget: string | null | undefined, merge: S | undefined): S | undefined {
+  const rest = forget ? kind.forget(held, forget) : held;
   return merge ? kind.merge(rest, merge) : rest;
 }
 

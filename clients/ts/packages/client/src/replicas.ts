@@ -23,7 +23,7 @@ export class Replicas {
   readonly #marks = new Map<AnyReplica, number>();
   /** Changes of a map while its pages are read, or are still to be. */
   readonly #meanwhile = new Map<AnyReplica, Change<unknown>[]>();
-  /** What was in replicas that were emptied and have not been found equal since: ids by key. */
+  /** Of replicas that were once emptied: what was in them, until they are found equal; ids by key. */
   readonly #former = new Map<AnyReplica, Map<string, string[]>>();
   /** Ids that were taken back; another client may not know it yet, and fall back to one. Ids never come again. */
   readonly #gone = new Set<string>();
@@ -81,6 +81,8 @@ export class Replicas {
 
   /** Changes that the server told, or the rules of the protocol demand. Returns whether anything changed. */
   change<S>(r: Replica<S>, changes: readonly Change<S>[], tell = false): boolean {
+    // What the server has is not taken back: it may be a removal that another client forgot before the server had it.
+    if (this.#gone.size) for (const { merge } of changes) for (const id of r.kind.ids(merge)) this.#gone.delete(id);
     const effective = changes.filter((c) => r.apply(c, false));
     // What has not been read yet may be changed all the same, and others may have it otherwise.
     const meanwhile = this.#meanwhile.get(r as AnyReplica);
@@ -116,8 +118,9 @@ export class Replicas {
     if (unknown) gone.add(mine);
     // It may lie below later writes, here or in another tab, which would fall back to it.
     for (const forget of gone) {
-      this.#rebase(map, key, forget, record);
-      this.#tell(lww, map, [{ key, forget, merge: record }]);
+      const change = { key, forget, merge: record };
+      this.#takenBack(lww, change, map);
+      this.#tell(lww, map, [change]);
     }
     return unknown;
   }
@@ -126,19 +129,21 @@ export class Replicas {
   undo(op: Op): void {
     const { kind, map, key } = op;
     const change = op.undo();
-    this.#takenBack(kind, change);
-    this.#rebase(map, key, change.forget, op.before);
-    if (op.restamped) this.#rebase(map, key, kind.ids(op.state)[0], op.before);
+    this.#takenBack(kind, change, map);
+    if (op.restamped) this.#takenBack(kind, { ...change, forget: kind.ids(op.state)[0] }, map);
     this.#tell(kind, map, [change, ...this.#waiting(map, key)]);
   }
 
-  #takenBack<S>(kind: Kind<S>, { forget, merge }: Change<S>): void {
+  /** Remembers what was taken back. Writes that wait fall back to what stands for it. */
+  #takenBack<S>(kind: Kind<S>, { key, forget, merge }: Change<S>, map: string): void {
     if (this.#gone.size > 9999) this.#gone.clear();
-    if (forget !== undefined && !(merge && kind.ids(merge).includes(forget))) this.#gone.add(forget);
+    if (!forget) return;
+    if (!kind.ids(merge).includes(forget)) this.#gone.add(forget);
+    for (const op of this.#p.log.of(map, key)) if (op.kind.ids(op.before)[0] === forget) op.before = merge;
   }
 
-  /** What waits on a key: it may have lost against something that was taken back. */
-  #waiting(map: string, key: string): Change<unknown>[] {
+  /** What waits on a key, or in a map: it may have lost against something that was taken back. */
+  #waiting(map: string, key?: string): Change<unknown>[] {
     return this.#p.log.of(map, key).map((op) => op.change());
   }
 
@@ -149,7 +154,7 @@ export class Replicas {
     else this.#store({ name: map, kind }, changes, true);
   }
 
-  /** An operation that the replica does not have: another client has left it, or it has become another one. */
+  /** An operation that another client has left. */
   restore(op: Op): void {
     this.#tell(op.kind, op.map, [op.change()]);
   }
@@ -160,8 +165,7 @@ export class Replicas {
     op.state = op.kind.restamp(op.state, this.#p.clock.now(), tags);
     // What was there before may have had another timestamp too.
     op.before = undefined;
-    this.#tell(op.kind, op.map, [{ key: op.key, forget }]);
-    this.restore(op);
+    this.#tell(op.kind, op.map, [{ key: op.key, forget }, op.change()]);
   }
 
   /**
@@ -171,31 +175,31 @@ export class Replicas {
   told(message: { map: string; kind: string; changes: Uint8Array }): boolean {
     const r = this.#open.get(message.map);
     if (r?.kind.prefix !== message.kind) return false;
+    const { kind, name } = r;
+    const changes = decode(message.changes) as [string, string | null, Packed | null][];
+    // Another client was emptied. What waits here may be nowhere else.
+    if (!changes.length) this.#tell(kind, name, this.#waiting(name));
     let back = false;
-    for (const [key, forget, merge] of decode(message.changes) as [string, string | null, Packed | null][]) {
-      const change: Change<unknown> = { key, forget: forget ?? undefined, merge: merge ? r.kind.unpack(merge) : undefined };
-      this.#learn(r.kind, change);
-      this.#meanwhile.get(r)?.push(change);
-      this.#takenBack(r.kind, change);
-      // What was taken back may have been brought back here, by taking back what was written on top of it.
-      if (r.apply(change, false) && change.forget !== undefined) {
-        this.#store(r, [change], false);
-        this.change(r, this.#waiting(r.name, key));
-        back = true;
+    for (const [key, forget, packed] of changes) {
+      let merge = packed && kind.unpack(packed);
+      const t = kind.newest(merge);
+      if (t) this.#p.clock.resume(t);
+      // What was taken back and is brought again must not even for a moment stand in the place of what is here.
+      const gone = kind.ids(merge).filter((id) => this.#gone.has(id));
+      for (const id of gone) merge = kind.forget(merge, id);
+      this.#takenBack(kind, { key, forget, merge }, name);
+      const list = [...gone, forget].map((id): Change<unknown> => ({ key, forget: id, merge }));
+      this.#meanwhile.get(r)?.push(...list);
+      for (const c of list) if ((r.apply(c, false) && c.forget) || gone.length) back = true;
+      // What was taken back may have been brought back here, by taking back what was written on top of it; and what is
+      // stored may have lost against it, so that all that follows has to be stored from here too. So does what is told to
+      // a replica that was emptied: it may just be forgetting it in the storage.
+      if (back || this.#former.has(r)) {
+        this.#store(r, [...list, { key, merge: r.states.get(key) }], false);
+        this.change(r, this.#waiting(name, key));
       }
-      this.#rebase(message.map, key, change.forget, change.merge);
-      const gone = change.merge ? r.kind.ids(change.merge).filter((id) => this.#gone.has(id)) : [];
-      this.change(
-        r,
-        gone.map((id) => ({ key, forget: id })),
-      );
     }
     return back;
-  }
-
-  /** Writes that wait fall back to what stands for something that was taken back. */
-  #rebase(map: string, key: string, gone: string | undefined, instead: unknown): void {
-    for (const op of this.#p.log.of(map, key)) if (op.before && op.kind.ids(op.before)[0] === gone) op.before = instead;
   }
 
   /**
@@ -210,12 +214,13 @@ export class Replicas {
       former.set(key, [...(former.get(key) ?? []), ...ids]);
       for (const forget of ids) r.apply({ key, forget }, false);
     }
-    for (const op of this.#p.log.ops) {
-      if (op.map !== r.name) continue;
+    for (const op of this.#p.log.of(r.name)) {
       r.apply(op.change() as Change<S>, false);
       op.before = undefined;
     }
     this.#become(r as AnyReplica, 0);
+    // The others say again what they have not sent: the server does not have it.
+    this.#store(r, [], true);
   }
 
   /** How old what is known of a map may be: a time of the server, 0 if nothing is known, 1 if it may be of any age. */
@@ -231,11 +236,10 @@ export class Replicas {
   /** Notes when replica and server have been found equal. */
   equal(r: AnyReplica, at: number): void {
     for (const [key, ids] of this.#former.get(r) ?? []) {
-      const state = r.states.get(key);
-      const here = new Set(state ? r.kind.ids(state) : []);
+      const here = new Set(r.kind.ids(r.states.get(key)));
       for (const forget of ids) if (!here.has(forget)) this.#p.disk.page(r.kind, r.name, { key, forget });
     }
-    this.#former.delete(r);
+    this.#former.get(r)?.clear();
     this.#p.disk.set(['s', r.name], encode(at));
     this.#become(r, at);
   }
@@ -248,21 +252,16 @@ export class Replicas {
     this.#p.events.moved(r);
   }
 
-  #learn<S>(kind: Kind<S>, { merge }: Change<S>): void {
-    const t = merge && kind.newest(merge);
-    if (t) this.#p.clock.resume(t);
-  }
-
   #store<S>(r: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[], told: boolean): void {
     this.#p.events.storing();
     for (const change of changes) this.#p.disk.page(r.kind, r.name, change);
     if (!told) return;
-    const packed = encode(changes.map((c) => [c.key, c.forget ?? null, c.merge ? r.kind.pack(c.merge) : null]));
+    const packed = encode(changes.map((c) => [c.key, c.forget, c.merge && r.kind.pack(c.merge)]));
     const tell = (): void => this.#p.tabs.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
     // What is written and not stored may be gone with this client, and then nobody would send it. What was taken back is
     // told in any case, and again to whoever has read it meanwhile.
     this.#p.disk.after(tell, true);
-    if (changes.some((c) => c.forget !== undefined)) this.#p.disk.after((stored) => stored || tell());
+    if (changes.some((c) => c.forget)) this.#p.disk.after((stored) => stored || tell());
   }
 
   /** Reads what is stored of a map, in slices. */
@@ -286,7 +285,7 @@ export class Replicas {
     } catch (err) {
       this.#p.events.report(err);
     }
-    for (const op of this.#p.log.ops) if (op.map === r.name && op.kind === r.kind) r.apply(op.change(), false);
+    for (const op of this.#p.log.of(r.name)) if (op.kind === r.kind) r.apply(op.change(), false);
     for (const change of this.#meanwhile.get(r)!) r.apply(change, false);
     this.#meanwhile.delete(r);
     r.load();

@@ -34,10 +34,10 @@ export interface Kind<S> {
   merge(held: S | undefined, state: S): S;
   /** The state without what an id names: the timestamp of an LWW record, a tag of an OR map. */
   forget(held: S | undefined, id: string): S | undefined;
-  /** The ids of all that is in it. */
-  ids(state: S): string[];
+  /** The ids of all that is in it; none of nothing. */
+  ids(state: S | undefined): string[];
   /** The greatest timestamp in it. */
-  newest(state: S): Timestamp | undefined;
+  newest(state: S | undefined): Timestamp | undefined;
   /** The ids of the tombstones in it. */
   tombstones(state: S): Iterable<string>;
   /** What an operation with this state says to the server; value is what the application wrote, if it did. */
@@ -75,9 +75,9 @@ export const lww: Kind<LWWState> = {
   hash: (key, state) => lwwHash(key, state.timestamp),
   merge: (held, state) => (held && compareTimestamps(state.timestamp, held.timestamp) <= 0 ? held : state),
   forget: (held, id) => (held && formatTimestamp(held.timestamp) === id ? undefined : held),
-  ids: (state) => [formatTimestamp(state.timestamp)],
-  newest: (state) => state.timestamp,
-  tombstones: (state) => (state.value === null ? [formatTimestamp(state.timestamp)] : []),
+  ids: (state) => (state ? [formatTimestamp(state.timestamp)] : []),
+  newest: (state) => state?.timestamp,
+  tombstones: (state) => (state.value === null ? lww.ids(state) : []),
   operation: (record) => ({ opType: record.value === null ? 'REMOVE' : 'PUT', record }),
   restamp: (record, timestamp) => ({ ...record, timestamp }),
   pack: packRecord,
@@ -113,8 +113,8 @@ export const or: Kind<ORState> = {
     const live = held.live.filter((r) => r.tag !== id);
     return live.length + removed.size ? { live, removed } : undefined;
   },
-  ids: (state) => [...state.live.map((r) => r.tag), ...state.removed.keys()],
-  newest: (state) => state.live.reduce<Timestamp | undefined>((t, r) => (t && compareTimestamps(t, r.timestamp) > 0 ? t : r.timestamp), undefined),
+  ids: (state) => (state ? [...state.live.map((r) => r.tag), ...state.removed.keys()] : []),
+  newest: (state) => state?.live.reduce<Timestamp | undefined>((t, r) => (t && compareTimestamps(t, r.timestamp) > 0 ? t : r.timestamp), undefined),
   tombstones: (state) => state.removed.keys(),
   operation: ({ live: [orRecord], removed }) => (orRecord ? { opType: 'OR_ADD', orRecord } : { opType: 'OR_REMOVE', orTag: [...removed.keys()][0]! }),
   restamp({ live: [record], removed: tombstones }, timestamp, tags) {

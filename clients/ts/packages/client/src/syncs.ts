@@ -109,7 +109,7 @@ export class Syncs {
     return {
       begin: () => link.send({ type: 'SYNC_INIT', mapName, lastSyncTimestamp: replicas.mark(r as AnyReplica) }),
       ask: (path) => link.send({ type: 'MERKLE_REQ_BUCKET', payload: { mapName, path } }),
-      mine: (path) => this.#dropForgotten(r, below(r, path)),
+      mine: (path) => this.#forget(r, below(r, path)),
       agreed: (at) => replicas.equal(r as AnyReplica, at.millis),
     };
   }
@@ -124,12 +124,7 @@ export class Syncs {
       changes.push({ key, merge: record });
     }
     const changed = this.#p.replicas.change(r, changes);
-    return this.#dropForgotten(r, below(r, path).filter((key) => !theirs.has(key))) || changed;
-  }
-
-  /** Forgets tombstones that the server has none of any more; what waits to be sent to it is not among them. */
-  #dropForgotten(r: LWWReplica, keys: readonly string[]): boolean {
-    return this.#forget(r, keys, () => true);
+    return this.#forget(r, below(r, path).filter((key) => !theirs.has(key))) || changed;
   }
 
   #prune(olderThan: Timestamp): void {
@@ -142,13 +137,16 @@ export class Syncs {
     }
   }
 
-  /** Forgets tombstones of keys on which nothing waits. */
-  #forget<S>(r: Replica<S>, keys: readonly string[], old: (id: string) => boolean): boolean {
+  /**
+   * Forgets tombstones that the server has none of any more, all of the keys or those that are old; what waits to be sent
+   * to it is not among them.
+   */
+  #forget<S>(r: Replica<S>, keys: readonly string[], old?: (id: string) => boolean): boolean {
     const { log, replicas } = this.#p;
     const changes: Change<S>[] = [];
     for (const key of keys) {
       if (log.waits(r.name, key)) continue;
-      for (const forget of r.kind.tombstones(r.states.get(key)!)) if (old(forget)) changes.push({ key, forget });
+      for (const forget of r.kind.tombstones(r.states.get(key)!)) if (!old || old(forget)) changes.push({ key, forget });
     }
     return replicas.change(r, changes, true);
   }
