@@ -119,7 +119,7 @@ export class Replicas {
     // It may lie below later writes, here or in another tab, which would fall back to it.
     for (const forget of gone) {
       const change = { key, forget, merge: record };
-      this.#takenBack(lww, change, map);
+      this.#takenBack(lww, map, change);
       this.#tell(lww, map, [change]);
     }
     return unknown;
@@ -129,13 +129,13 @@ export class Replicas {
   undo(op: Op): void {
     const { kind, map, key } = op;
     const change = op.undo();
-    this.#takenBack(kind, change, map);
-    if (op.restamped) this.#takenBack(kind, { ...change, forget: kind.ids(op.state)[0] }, map);
+    this.#takenBack(kind, map, change);
+    if (op.restamped) this.#takenBack(kind, map, { ...change, forget: kind.ids(op.state)[0] });
     this.#tell(kind, map, [change, ...this.#waiting(map, key)]);
   }
 
   /** Remembers what was taken back. Writes that wait fall back to what stands for it. */
-  #takenBack<S>(kind: Kind<S>, { key, forget, merge }: Change<S>, map: string): void {
+  #takenBack<S>(kind: Kind<S>, map: string, { key, forget, merge }: Change<S>): void {
     if (this.#gone.size > 9999) this.#gone.clear();
     if (!forget) return;
     if (!kind.ids(merge).includes(forget)) this.#gone.add(forget);
@@ -154,7 +154,7 @@ export class Replicas {
     else this.#store({ name: map, kind }, changes, true);
   }
 
-  /** An operation that another client has left. */
+  /** An operation that the replica does not have: another client has left it, or it has become another one. */
   restore(op: Op): void {
     this.#tell(op.kind, op.map, [op.change()]);
   }
@@ -165,7 +165,9 @@ export class Replicas {
     op.state = op.kind.restamp(op.state, this.#p.clock.now(), tags);
     // What was there before may have had another timestamp too.
     op.before = undefined;
-    this.#tell(op.kind, op.map, [{ key: op.key, forget }, op.change()]);
+    // Two messages: what is taken back is told in any case, what is written only when it is stored.
+    this.#tell(op.kind, op.map, [{ key: op.key, forget }]);
+    this.restore(op);
   }
 
   /**
@@ -187,7 +189,7 @@ export class Replicas {
       // What was taken back and is brought again must not even for a moment stand in the place of what is here.
       const gone = kind.ids(merge).filter((id) => this.#gone.has(id));
       for (const id of gone) merge = kind.forget(merge, id);
-      this.#takenBack(kind, { key, forget, merge }, name);
+      this.#takenBack(kind, name, { key, forget, merge });
       const list = [...gone, forget].map((id): Change<unknown> => ({ key, forget: id, merge }));
       this.#meanwhile.get(r)?.push(...list);
       for (const c of list) if ((r.apply(c, false) && c.forget) || gone.length) back = true;
