@@ -143,5 +143,6 @@ func (srv *server) horizon() int64 { return srv.node.Engine.Keeping().Horizon() 
 
 // crash takes the power away: what was not synced is lost, all of it or a part.
 func (srv *server) crash() (*vfs.MemFS, *memory.Store) {
+	srv.node.Checkpointer.Close()
 	return crashed(srv.disk, "log", srv.sim.random), srv.store.Clone()
 }

@@ -70,6 +70,7 @@ func Run(ctx context.Context, seed uint64, opt Options) Result {
 	for _, c := range s.clients {
 		acked += len(c.acked)
 	}
+	s.server.node.Checkpointer.Close()
 	return Result{Seed: seed, Findings: s.findings, Trace: s.log.Bytes(), Acked: acked, Crashes: s.crashes}
 }
 

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
@@ -36,14 +35,7 @@ func Open(c snapshot.Chain) (*State, error) {
 			return nil, err
 		}
 	}
-	s := &State{chain: c}
-	for _, r := range m.replicas {
-		if r != nil {
-			s.touched = r.Collect(s.touched, r.Dirty())
-		}
-	}
-	slices.SortFunc(s.touched, func(a, b backing.Write) int { return a.Key.Compare(b.Key) })
-	return s, nil
+	return &State{chain: c, touched: m.shared.CollectAll()}, nil
 }
 
 // Rows calls fn for every row, ascending by key. The row is valid during the

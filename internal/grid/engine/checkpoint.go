@@ -1,20 +1,13 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
-	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
-	"github.com/topgunbuild/topgun-go/internal/grid/records"
-	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
@@ -30,8 +23,8 @@ type CheckpointOptions struct {
 	Every time.Duration
 
 	// SliceRows and SliceBytes are how much a lane hands over between two groups of
-	// other work: what bounds the stall of a write. One row always fits. Defaults
-	// 512 and 1 MiB.
+	// other work: what bounds the stall of a write, and, twice for each lane, the
+	// memory of a checkpoint. One row always fits. Defaults 1024 and 256 KiB.
 	SliceRows, SliceBytes int
 
 	// OnSlice is told how long a lane was occupied by each slice. It may be called
@@ -47,10 +40,10 @@ func (o CheckpointOptions) withDefaults() CheckpointOptions {
 		o.Every = 30 * time.Second
 	}
 	if o.SliceRows == 0 {
-		o.SliceRows = 512
+		o.SliceRows = 1024
 	}
 	if o.SliceBytes == 0 {
-		o.SliceBytes = 1 << 20
+		o.SliceBytes = 256 << 10
 	}
 	return o
 }
@@ -58,17 +51,19 @@ func (o CheckpointOptions) withDefaults() CheckpointOptions {
 // Checkpointer writes what has changed to the store, so that the log behind it
 // can be dropped.
 //
-// A checkpoint begins by asking each lane how far its log goes and which keys
-// are dirty: that position is what the checkpoint will reach. The lanes then
-// hand over the states of these keys in slices, between their other work. A
-// state handed over later may be newer than the position; it carries the
-// sequence number that wrote it, and replay skips what it covers. A slice is
-// released like any read, after what it saw is durable, so the store never holds
-// a state whose append could still fail. When all slices are in, rows and mark
-// are written as one, and only then may the log be dropped up to the mark.
+// A checkpoint begins by asking each lane how far its log goes and which tables
+// have dirty keys: that position is what the checkpoint will reach. The lanes then
+// hand over the states of these keys, in the order of the store and in slices,
+// between their other work; the store takes them as they come. A state handed over
+// later may be newer than the position; it carries the sequence number that wrote
+// it, and replay skips what it covers. A slice is released like any read, after
+// what it saw is durable, so the store never holds a state whose append could
+// still fail. Rows and mark become durable as one, and only then may the log be
+// dropped up to the mark.
 //
-// A store that fails keeps the rows waiting: the checkpoint is tried again, no
-// other begins, and a log that has grown to its bound stops admission.
+// When the store fails, or a lane whose log has failed loads partitions again, the
+// lanes take back what they handed over, and another checkpoint begins a while
+// later. A log that has grown to its bound meanwhile stops admission.
 type Checkpointer struct {
 	engine *Engine
 	opt    CheckpointOptions
@@ -76,13 +71,14 @@ type Checkpointer struct {
 	bell   actor.Bell
 	ctx    context.Context
 
-	next  time.Time
-	ended time.Time // the last checkpoint
-	done  log.LSN   // what it reached
-	run   *run      // the checkpoint under way, nil between them
+	next  time.Time     // when the next one is due
+	ended time.Time     // the last checkpoint
+	done  log.LSN       // what it reached
+	pause time.Duration // after a failure; 0 when the last one did not fail
+	run   *run          // the checkpoint under way, nil between them
 
 	mu      sync.Mutex
-	arrived []*share
+	arrived []arrival
 	waiting []func(error)
 	stats   CheckpointStats
 }
@@ -95,6 +91,13 @@ type CheckpointStats struct {
 	// LongestSlice is the longest time that a lane was occupied at once.
 	LongestSlice time.Duration
 }
+
+// The pause before a checkpoint that has failed is begun again, and its bound: it
+// doubles from failure to failure.
+const (
+	minPause = 100 * time.Millisecond
+	maxPause = 2 * time.Second
+)
 
 // NewCheckpointer makes the checkpointer of an engine. ctx ends the calls to the
 // store.
@@ -115,8 +118,10 @@ func (c *Checkpointer) Wake() <-chan struct{} { return c.bell }
 // Bell wakes the checkpointer up.
 func (c *Checkpointer) Bell() actor.Bell { return c.bell }
 
-// Run steps the checkpointer until ctx ends, at least once a second.
+// Run steps the checkpointer until ctx ends, at least once a second, and closes
+// it.
 func (c *Checkpointer) Run(ctx context.Context) {
+	defer c.Close()
 	t := c.clock.NewTimer(time.Second)
 	defer t.Stop()
 	for {
@@ -135,8 +140,16 @@ func (c *Checkpointer) Run(ctx context.Context) {
 	}
 }
 
+// Close gives up the checkpoint under way. Whoever does not call Run calls Close
+// after the last Step.
+func (c *Checkpointer) Close() {
+	if c.run != nil {
+		c.run.stop()
+	}
+}
+
 // Request asks for a checkpoint now; done gets the outcome of the next one that
-// begins after the call.
+// begins after the call and gets to the store.
 func (c *Checkpointer) Request(done func(error)) {
 	c.mu.Lock()
 	c.waiting = append(c.waiting, done)
@@ -151,66 +164,58 @@ func (c *Checkpointer) Stats() CheckpointStats {
 	return c.stats
 }
 
-// run is one checkpoint under way.
-type run struct {
-	mark    backing.Mark
-	kept    backing.Mark // what the store says is durable once the rows are written
-	rows    []backing.Write
-	left    int // lanes that have not handed over everything
-	started bool
-	retry   []*share // to be asked again at again
-	again   time.Time
-	waiting []func(error)
-}
+// arrival is a task that a lane is done with.
+type arrival interface{ arrive(r *run) }
 
-// retryAfter is how long a lane that could not answer, or a store that failed,
-// is left alone.
-const retryAfter = 100 * time.Millisecond
+// deliver is called on a lane.
+func (c *Checkpointer) deliver(a arrival) {
+	c.mu.Lock()
+	c.arrived = append(c.arrived, a)
+	c.mu.Unlock()
+	c.bell.Ring()
+}
 
 // Step implements actor.Actor.
 func (c *Checkpointer) Step() bool {
-	if c.run == nil {
-		return c.maybeBegin()
-	}
-	if (c.run.left == 0 || len(c.run.retry) > 0) && c.clock.Now().Before(c.run.again) {
-		return false
-	}
-	if c.run.left == 0 {
-		return c.finish()
-	}
-	for _, s := range c.run.retry {
-		c.engine.submit(s.lane, s)
-	}
-	c.run.retry = nil
 	c.mu.Lock()
 	arrived := c.arrived
 	c.arrived = nil
 	c.mu.Unlock()
-	for _, s := range arrived {
-		c.take(s)
+	if c.run == nil {
+		return c.maybeBegin() || len(arrived) > 0
 	}
-	return len(arrived) > 0
+	for _, a := range arrived {
+		a.arrive(c.run)
+	}
+	return c.proceed() || len(arrived) > 0
 }
 
 func (c *Checkpointer) maybeBegin() bool {
 	now := c.clock.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	gate := c.engine.opt.Gate
-	awaited := gate != nil && gate.wants(c.done)
-	if len(c.waiting) == 0 && !awaited && c.engine.log.Retained() < c.opt.LogBytes && now.Before(c.next) && !c.pressed(now) {
+	if !c.due(now) {
 		return false
 	}
-	c.run = &run{
-		mark: backing.Mark{Partitions: map[partition.ID]backing.Pos{}},
-		left: len(c.engine.lanes), waiting: c.waiting,
-	}
+	c.mu.Lock()
+	r := &run{Checkpointer: c, waiting: c.waiting}
 	c.waiting = nil
+	c.mu.Unlock()
 	c.next = now.Add(c.opt.Every)
-	for i := range c.engine.lanes {
-		c.run.retry = append(c.run.retry, &share{to: c, lane: i, budget: c.opt.SliceRows})
-	}
+	c.run = r
+	r.begin()
 	return true
+}
+
+// due reports whether a checkpoint has to begin.
+func (c *Checkpointer) due(now time.Time) bool {
+	if c.pause > 0 {
+		return !now.Before(c.next)
+	}
+	c.mu.Lock()
+	requested := len(c.waiting) > 0
+	c.mu.Unlock()
+	gate := c.engine.opt.Gate
+	return requested || gate != nil && gate.wants(c.done) || c.engine.log.Retained() >= c.opt.LogBytes ||
+		!now.Before(c.next) || c.pressed(now)
 }
 
 // pressed reports whether memory asks for a checkpoint. While writers need not
@@ -222,223 +227,70 @@ func (c *Checkpointer) pressed(now time.Time) bool {
 
 const pressedAfter = 250 * time.Millisecond
 
-// take adds what a lane has handed over, and asks it for more.
-func (c *Checkpointer) take(s *share) {
+// proceed lets the checkpoint under way come as far as it can.
+func (c *Checkpointer) proceed() (worked bool) {
 	r := c.run
-	if s.failed {
-		r.retry = append(r.retry, s)
-		r.again = c.clock.Now().Add(retryAfter)
-		return
+	if r.failed {
+		return c.retire(r)
 	}
-	r.rows = append(r.rows, s.rows...)
-	s.rows = nil
-	if len(s.dirty) > 0 {
-		c.engine.submit(s.lane, s)
-		return
+	over, worked := r.proceed()
+	switch {
+	case over && r.err != nil:
+		c.fail(r)
+	case over:
+		c.succeed(r)
 	}
-	if lsn := uint64(s.lsn); !r.started || lsn < r.mark.LSN {
-		r.mark.LSN, r.started = lsn, true
-	}
-	maps.Copy(r.mark.Partitions, s.reached)
-	r.left--
+	return worked
 }
 
-// finish writes the checkpoint. While the store fails the checkpoint stays and
-// is tried again.
-func (c *Checkpointer) finish() bool {
-	r := c.run
-	err := c.write(r)
+// succeed ends a checkpoint that is durable.
+func (c *Checkpointer) succeed(r *run) {
 	c.mu.Lock()
-	c.stats.LastError = err
-	if err != nil {
-		c.stats.Failures++
-	} else {
-		c.stats.Checkpoints++
-		c.stats.Rows += uint64(len(r.rows))
-	}
+	c.stats.LastError = nil
+	c.stats.Checkpoints++
+	c.stats.Rows += r.rows
 	c.mu.Unlock()
-	for _, done := range r.waiting {
-		done(err)
-	}
-	r.waiting = nil
-	if err != nil {
-		r.again = c.clock.Now().Add(retryAfter)
-		if c.engine.stuck.Swap(&err) == nil {
-			c.engine.Credit.wakeAll() // to be turned away
-		}
-		return false
-	}
 	c.engine.stuck.Store(nil)
-	c.run, c.done, c.ended = nil, log.LSN(r.mark.LSN), c.clock.Now()
+	c.run, c.pause, c.done, c.ended = nil, 0, log.LSN(r.mark.LSN), c.clock.Now()
 	c.engine.pressure.Store(false)
 	for i := range c.engine.lanes {
 		c.engine.submit(i, &kept{mark: r.kept})
 	}
 	c.engine.Credit.wakeAll()
-	return true
-}
-
-func (c *Checkpointer) write(r *run) error {
-	// A key may have been handed over twice, when its partition was loaded again
-	// meanwhile or when it changed between two slices; the later state counts, and
-	// that may be that it is gone.
-	slices.SortFunc(r.rows, func(a, b backing.Write) int {
-		if n := a.Key.Compare(b.Key); n != 0 {
-			return n
-		}
-		if n := cmp.Compare(b.Seq, a.Seq); n != 0 || a.Delete == b.Delete {
-			return n
-		}
-		if a.Delete {
-			return -1 // nothing removes a key and writes it again under one number
-		}
-		return +1
-	})
-	r.rows = slices.CompactFunc(r.rows, func(a, b backing.Write) bool { return a.Key == b.Key })
-	// The end of the log that the lanes saw may have failed in the meantime; after
-	// a crash the log would go on before it, and a later mark would go backwards.
-	r.mark.LSN = min(r.mark.LSN, uint64(c.engine.log.Durable()))
-	if mistake.DropReadableLog {
-		_ = c.engine.log.DropBefore(log.LSN(r.mark.LSN))
-	}
-	// A log that ended with frames that failed, or that a power cut took back, ends
-	// before them when it is opened again. It goes on beyond, so nothing lies
-	// between its end and the last mark.
-	last, err := c.engine.store.Mark(c.ctx)
-	if err != nil {
-		return fmt.Errorf("read the mark of the store: %w", err)
-	}
-	r.mark.LSN = max(r.mark.LSN, last.LSN)
-	if err := c.engine.store.Apply(c.ctx, slices.Values(r.rows), r.mark); err != nil {
-		return fmt.Errorf("write a checkpoint of %d rows: %w", len(r.rows), err)
-	}
-	// Only what the store says is durable permits dropping log (LOG-DROP).
-	mark, err := c.engine.store.Mark(c.ctx)
-	if err != nil {
-		return fmt.Errorf("read the mark of the store: %w", err)
-	}
-	r.kept = mark
-	if err := c.engine.log.DropBefore(log.LSN(mark.LSN)); err != nil {
-		return fmt.Errorf("drop the log before %d: %w", mark.LSN, err)
-	}
-	return nil
-}
-
-// share is the part of one lane in a checkpoint; it visits the lane as often as
-// it takes to hand over everything that was dirty at its first visit.
-type share struct {
-	read
-	to     *Checkpointer
-	lane   int
-	budget int
-
-	begun   bool // the first visit was released
-	lsn     log.LSN
-	reached map[partition.ID]backing.Pos
-	dirty   []remaining
-
-	rows   []backing.Write // of the last visit
-	failed bool            // the last visit was
-}
-
-// remaining counts the keys of one partition that are still to be collected.
-type remaining struct {
-	id    partition.ID
-	n     int
-	loads int
-}
-
-// Step implements lane.Task.
-func (s *share) Step(v *lane.View) {
-	begun := s.to.clock.Now()
-	s.collect(v)
-	took := s.to.clock.Now().Sub(begun)
-	s.to.mu.Lock()
-	s.to.stats.LongestSlice = max(s.to.stats.LongestSlice, took)
-	s.to.mu.Unlock()
-	if s.to.opt.OnSlice != nil {
-		s.to.opt.OnSlice(took)
+	for _, done := range r.waiting {
+		done(nil)
 	}
 }
 
-// collectAtOnce is how many rows are collected before their bytes are counted.
-const collectAtOnce = 32
-
-func (s *share) collect(v *lane.View) {
-	if s.failed {
-		s.undo(v)
-	}
-	if !s.begun {
-		s.begin(v)
-	}
-	budget, bytes := s.budget, s.to.opt.SliceBytes
-	for budget > 0 && bytes > 0 && len(s.dirty) > 0 {
-		d := &s.dirty[0]
-		r := v.Replica(d.id)
-		if r.Loads() != d.loads {
-			// Loaded again since the last visit: what was dirty is dirty once more,
-			// in another order.
-			d.n, d.loads = r.Dirty(), r.Loads()
-		}
-		n, had := min(d.n, budget, collectAtOnce), len(s.rows)
-		s.rows = r.Collect(s.rows, n)
-		budget -= n
-		for i := range s.rows[had:] {
-			bytes -= len(s.rows[had+i].State)
-		}
-		if d.n -= n; d.n == 0 {
-			s.dirty = s.dirty[1:]
-		}
-	}
-}
-
-// begin fixes what the checkpoint reaches on this lane: everything that the lane
-// has appended so far is before the end of the log, and dirty.
-func (s *share) begin(v *lane.View) {
-	s.lsn = v.LogEnd()
-	s.reached = map[partition.ID]backing.Pos{}
-	s.dirty = nil
-	v.Replicas(func(r *records.Replica) bool {
-		if r.Seq() > 0 {
-			s.reached[r.ID] = backing.Pos{Epoch: r.Epoch, Seq: r.Seq()}
-		}
-		if r.Dirty() > 0 {
-			s.dirty = append(s.dirty, remaining{r.ID, r.Dirty(), r.Loads()})
-		}
-		return true
-	})
-}
-
-// undo gives back the rows of a visit that was not released: what they hold may
-// have failed, and they are dirty still.
-func (s *share) undo(v *lane.View) {
-	s.failed = false
-	var again []partition.ID
-	for i := range s.rows {
-		id := s.rows[i].Partition
-		v.Replica(id).Redirty(&s.rows[i])
-		if !slices.Contains(again, id) {
-			again = append(again, id)
-		}
-	}
-	s.rows = nil
-	for _, id := range again {
-		// They queue up behind everything else that is dirty now.
-		s.dirty = slices.DeleteFunc(s.dirty, func(d remaining) bool { return d.id == id })
-		r := v.Replica(id)
-		s.dirty = append(s.dirty, remaining{id, r.Dirty(), r.Loads()})
-	}
-}
-
-// Release implements lane.Task.
-func (s *share) Release(err error) {
-	s.failed = err != nil
-	s.begun = s.begun || err == nil
-	c := s.to
+// fail ends a checkpoint that the store did not take.
+func (c *Checkpointer) fail(r *run) {
 	c.mu.Lock()
-	c.arrived = append(c.arrived, s)
+	c.stats.LastError = r.err
+	c.stats.Failures++
 	c.mu.Unlock()
-	c.bell.Ring()
+	for _, done := range r.waiting {
+		done(r.err)
+	}
+	r.waiting = nil
+	if c.engine.stuck.Swap(&r.err) == nil {
+		c.engine.Credit.wakeAll() // to be turned away
+	}
+	r.abandon()
+}
+
+// retire forgets a checkpoint that has failed once the lanes have taken back what
+// they handed over. Until then nothing may begin: its mark would cover keys that
+// no lane calls dirty.
+func (c *Checkpointer) retire(r *run) (worked bool) {
+	if !r.takenBack() {
+		return false
+	}
+	c.mu.Lock()
+	c.waiting = append(r.waiting, c.waiting...)
+	c.mu.Unlock()
+	c.pause = min(max(2*c.pause, minPause), maxPause)
+	c.run, c.next = nil, c.clock.Now().Add(c.pause)
+	return true
 }
 
 // kept tells a lane what the store has durably, which may then leave memory.

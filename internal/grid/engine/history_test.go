@@ -136,7 +136,7 @@ func (h *history) disturb(on bool) {
 }
 
 func (h *history) outcome() gridtest.Outcome {
-	return []gridtest.Outcome{gridtest.Works, gridtest.Works, gridtest.Refuses, gridtest.Pretends}[h.rng.IntN(4)]
+	return []gridtest.Outcome{gridtest.Works, gridtest.Works, gridtest.Works, gridtest.Refuses, gridtest.Breaks, gridtest.Pretends}[h.rng.IntN(6)]
 }
 
 func (h *history) fail(format string, args ...any) {

@@ -25,6 +25,9 @@ const (
 
 	// Pretends fails although the checkpoint was made, which a store may.
 	Pretends
+
+	// Breaks fails without effect after it has read some of the rows.
+	Breaks
 )
 
 // Store is the in-memory store, failing when told to.
@@ -117,7 +120,16 @@ func (s *Store) Apply(ctx context.Context, rows iter.Seq[backing.Write], mark ba
 	if next != nil {
 		outcome = next()
 	}
-	if outcome == Refuses {
+	switch outcome {
+	case Refuses:
+		return ErrDisk
+	case Breaks:
+		n := 0
+		for range rows {
+			if n++; n == 2 {
+				break
+			}
+		}
 		return ErrDisk
 	}
 	if err := s.Store.Apply(ctx, rows, mark); err != nil {

@@ -93,6 +93,7 @@ func (w *World) open(tb testing.TB) error {
 		return err
 	}
 	w.Checkpointer = engine.NewCheckpointer(tb.Context(), w.Engine, w.Clock, w.opt.Checkpoint)
+	tb.Cleanup(w.Checkpointer.Close)
 	w.actors = []actor.Actor{w.Checkpointer}
 	for _, l := range w.Engine.Actors() {
 		w.Log.Subscribe(l.Bell().Ring)
@@ -109,6 +110,7 @@ func (w *World) open(tb testing.TB) error {
 // in the new one.
 func (w *World) Restart(tb testing.TB, keep int, rng *rand.Rand) (*World, error) {
 	tb.Helper()
+	w.Checkpointer.Close()
 	next := &World{
 		Clock: w.Clock, Store: NewStore(w.Store.Clone()), opt: w.opt,
 		Disk: w.Disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: rng}),

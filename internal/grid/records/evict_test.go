@@ -82,8 +82,8 @@ func (p *pair) restore(o Op) {
 
 // checkpoint writes what is dirty, and lets a part of it go.
 func (p *pair) checkpoint(evict int) {
+	p.disk.write(p.few.collect())
 	for _, r := range p.few.replicas {
-		p.disk.write(r.Collect(nil, r.Dirty()))
 		r.Keep(r.Seq())
 	}
 	p.few.shared.Evict(p.few.sys, evict)
@@ -169,7 +169,7 @@ func TestWhatIsNotInTheStoreStays(t *testing.T) {
 	if n.shared.Evict(n.sys, 100) || r.Table(n.shared.Find(lwwMap)).Len() != 1 {
 		t.Error("a dirty record was evicted")
 	}
-	r.Collect(nil, r.Dirty())
+	n.collect()
 	if n.shared.Evict(n.sys, 100) || r.Table(n.shared.Find(lwwMap)).Len() != 1 {
 		t.Error("a record was evicted that is on its way to the store")
 	}
@@ -192,7 +192,7 @@ func TestAStoreThatLacksWhatWasLeftToIt(t *testing.T) {
 	o := put("a", at(1, "node"), value.AppendStr(nil, fmt.Sprintf("%0500d", 1)))
 	n.mustApply(t, o)
 	r, m := n.replica(o.Hash), n.shared.Find(lwwMap)
-	r.Collect(nil, r.Dirty())
+	n.collect()
 	r.Keep(r.Seq())
 	n.shared.memory.Budget = 500
 	n.shared.Evict(n.sys, 1)
@@ -231,8 +231,8 @@ func TestWhoGoesFirst(t *testing.T) {
 		for i := often; i < 2*often; i++ { // used last
 			touch(i)
 		}
+		n.collect()
 		for _, r := range n.replicas {
-			r.Collect(nil, r.Dirty())
 			r.Keep(r.Seq())
 		}
 		n.shared.memory.Budget = n.shared.Bytes() / 2
@@ -271,9 +271,7 @@ func TestBytesAreWhatTheHeapSays(t *testing.T) {
 		n.step(put(fmt.Sprint("key-", i), at(int64(i%1000), fmt.Sprintf("client-%020d", i%50)), text))
 	}
 	n.log = nil
-	for _, r := range n.replicas {
-		r.Collect(nil, r.Dirty())
-	}
+	n.collect()
 	took, counted := heap()-before, n.shared.Bytes()
 	if ratio := float64(counted) / float64(took); ratio < 0.8 || ratio > 1.2 {
 		t.Errorf("the heap has grown by %d bytes, the account by %d", took, counted)

@@ -158,7 +158,8 @@ func (r *Replica) Drop() {
 		t.Clear()
 	}
 	clear(r.tables)
-	r.dirty, r.dirtyKeys, r.leaving = nil, nil, nil
+	s.forgetUnsaved(r)
+	r.leaving = nil
 	r.kept = 0
 	r.seq, r.horizon = 0, 0
 	r.loads++

@@ -298,9 +298,7 @@ func TestChurnLeavesNothing(t *testing.T) {
 	n, d := newNode(), newDisk()
 	peak, peakMemory := 0, 0
 	rows := func() int {
-		for _, r := range n.replicas {
-			d.write(r.Collect(nil, r.Dirty()))
-		}
+		d.write(n.collect())
 		size := 0
 		for k, row := range d.rows {
 			size += len(k.Key) + len(row.State)

@@ -149,14 +149,14 @@ func (r *Replica) forget(m *Map, t *record.Table, e record.Entry, left []byte, s
 		r.markDirty(m, e)
 		return
 	}
-	k := dirtyKey{m, e.Hash(), e.Key()}
-	m.tree.Update(k.hash, e.Sum(), 0, -1)
+	keyHash, key := e.Hash(), e.Key()
+	m.tree.Update(keyHash, e.Sum(), 0, -1)
 	if r.shared.memory.Budget == 0 {
-		t.Delete(k.hash, k.key)
+		t.Delete(keyHash, key)
 	} else {
 		t.Remove(e) // and is not asked for in a store that has it still
 	}
-	r.markKey(k)
+	r.markRemoved(m, keyHash, key)
 }
 
 // installForget takes a Forget from the log.

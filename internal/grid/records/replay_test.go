@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -86,7 +87,7 @@ func (n *node) seqs() (out [replicaCount]uint64) {
 func TestReplayGivesTheState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := newNode(), newDisk()
-		left := [replicaCount]int{} // of the checkpoint under way, by replica
+		var under *sliced // the checkpoint under way
 		begun, reached := 0, [replicaCount]uint64{}
 		for range rapid.IntRange(1, 50).Draw(t, "actions") {
 			n.sys += rapid.SampledFrom([]int64{0, 1, 20_000}).Draw(t, "time")
@@ -99,20 +100,14 @@ func TestReplayGivesTheState(t *testing.T) {
 				n.step(drawOp(t, n.sys))
 				continue
 			}
-			if left == [replicaCount]int{} {
-				d.mark, begun = begun, len(n.log)
-				d.reached, reached = reached, n.seqs()
-				for i, r := range n.replicas {
-					left[i] = r.Dirty()
-				}
+			if under == nil {
+				begun, reached = len(n.log), n.seqs()
+				under = n.begin()
 			}
-			i := rapid.IntRange(0, replicaCount-1).Draw(t, "replica")
-			c := rapid.IntRange(0, left[i]).Draw(t, "rows")
-			d.write(n.replicas[i].Collect(nil, c))
-			left[i] -= c
-		}
-		if left == [replicaCount]int{} {
-			d.mark, d.reached = begun, reached
+			d.write(under.some(rapid.IntRange(0, 20).Draw(t, "rows")))
+			if len(under.tables) == 0 {
+				d.mark, d.reached, under = begun, reached, nil
+			}
 		}
 		from := rapid.IntRange(0, d.mark).Draw(t, "from")
 		copied := load(t, d, n.log[from:])
@@ -160,41 +155,47 @@ func same(t failer, a, b *node) {
 
 func lines(in []string) string { return strings.Join(in, "\n") }
 
-// TestCollectIsComplete collects in slices while operations go on, with slices
-// that are given back; once nothing is dirty any more the store has every row as
-// it is, and everything that was removed is removed there.
+// TestCollectIsComplete collects in slices while operations go on, gives some of
+// them back, and writes the others whole; once nothing is dirty any more the store
+// has every row as it is, and everything that was removed is removed there. Rows
+// come in the order of the store.
 func TestCollectIsComplete(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := newNode(), newDisk()
+		var under *sliced
+		var staged []backing.Write
 		for range rapid.IntRange(1, 60).Draw(t, "actions") {
 			n.sys += rapid.SampledFrom([]int64{0, 1, 100_000}).Draw(t, "time")
 			if rapid.IntRange(0, 3).Draw(t, "action") > 0 {
 				n.step(drawOp(t, n.sys))
 				continue
 			}
-			r := rapid.SampledFrom(n.replicas).Draw(t, "replica")
 			if rapid.IntRange(0, 5).Draw(t, "forget") == 0 {
+				r := rapid.SampledFrom(n.replicas).Draw(t, "replica")
 				if mem := r.restamps(false); mem != nil {
 					r.forgetRestamps(mem, n.sys)
 				}
 			}
-			before := r.Dirty()
-			c := rapid.IntRange(0, before).Draw(t, "rows")
-			rows := r.Collect(nil, c)
-			if r.Dirty() != before-c {
-				t.Fatalf("collected %d of %d, asked for %d; %d are left", len(rows), before, c, r.Dirty())
+			if under == nil {
+				under = n.begin()
 			}
-			if rapid.IntRange(0, 2).Draw(t, "give back") == 0 {
-				for i := range rows {
-					r.Redirty(&rows[i])
-				}
-			} else {
-				d.write(rows)
+			staged = append(staged, under.some(rapid.IntRange(0, 20).Draw(t, "rows"))...)
+			switch {
+			case rapid.IntRange(0, 2).Draw(t, "give back") == 0:
+				under.giveBack()
+				under, staged = nil, nil
+			case len(under.tables) == 0:
+				ascending(t, staged)
+				d.write(staged)
+				under, staged = nil, nil
 			}
 		}
-		for _, r := range n.replicas {
-			d.write(r.Collect(nil, r.Dirty()))
+		if under != nil {
+			under.giveBack()
 		}
+		rest := n.collect()
+		ascending(t, rest)
+		d.write(rest)
 		if n.dirty() != 0 {
 			t.Fatalf("%d keys are dirty after everything was collected", n.dirty())
 		}
@@ -212,31 +213,40 @@ func TestCollectIsComplete(t *testing.T) {
 	})
 }
 
+func ascending(t failer, rows []backing.Write) {
+	t.Helper()
+	for i := 1; i < len(rows); i++ {
+		if rows[i-1].Key.Compare(rows[i].Key) >= 0 {
+			t.Fatalf("%v is collected before %v", rows[i-1].Key, rows[i].Key)
+		}
+	}
+}
+
 func rowText(r backing.Row) string {
 	return fmt.Sprintf("%v kind %d seq %d arrival %d %x", r.Key, r.Kind, r.Seq, r.Arrival, r.State)
 }
 
-// TestAKeyThatChangesAgainQueuesUpAnew pins what a checkpoint relies on: the
-// first n dirty keys are those that were dirty when it counted n.
-func TestAKeyThatChangesAgainQueuesUpAnew(t *testing.T) {
+// TestAKeyThatChangesLaterIsCollectedOnce: as it is then, when its turn comes
+// after the change; else it is dirty anew.
+func TestAKeyThatChangesLaterIsCollectedOnce(t *testing.T) {
 	n := newNode()
-	// Three keys of one replica.
-	var keys []string
+	var keys []string // of one replica, in their order
 	for i := 0; len(keys) < 3; i++ {
 		if key := fmt.Sprint("k", i); partition.Of(hash.Key(key))%replicaCount == 0 {
 			keys = append(keys, key)
 		}
 	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(hash.Key(a), hash.Key(b)) })
 	for i, key := range keys {
 		n.mustApply(t, put(key, at(int64(i), "x"), number(i)))
 	}
-	r := n.replicas[0]
-	first := r.Collect(nil, 1)
+	c := n.begin()
+	rows := c.some(1)
 	n.mustApply(t, put(keys[0], at(10, "x"), number(10))) // collected, so dirty anew
 	n.mustApply(t, put(keys[1], at(11, "x"), number(11))) // dirty still
-	rest := r.Collect(nil, r.Dirty())
+	rows = append(append(rows, c.all()...), n.collect()...)
 	var order []string
-	for _, w := range append(first, rest...) {
+	for _, w := range rows {
 		order = append(order, fmt.Sprint(w.Key.Key, "@", w.Seq))
 	}
 	want := []string{keys[0] + "@1", keys[1] + "@5", keys[2] + "@3", keys[0] + "@4"}

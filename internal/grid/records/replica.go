@@ -25,7 +25,6 @@ type Replica struct {
 	seq    uint64
 	shared *Shared
 	tables map[*Map]*record.Table
-	dirty  []dirtyRef
 	loads  int
 
 	// horizon is the time before which tombstones may be gone; see reclaim.go.
@@ -35,10 +34,7 @@ type Replica struct {
 	// the keys that are only there, negated, by map.
 	kept    uint64
 	away    map[*Map]*merkle.Tree
-	leaving []dirtyKey // removed here, and on the way to be in the store
-
-	// dirtyKeys are the keys of those in dirty that are named by their key.
-	dirtyKeys []dirtyKey
+	leaving []leaving // removed here, and on the way to be in the store
 
 	// before is where a stored state is put together, scratch where the next one
 	// is built before the table copies it, delta where parts of it are.

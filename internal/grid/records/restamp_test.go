@@ -91,9 +91,7 @@ func TestARestampIsRemembered(t *testing.T) {
 		"after a start from the store alone": func(t *testing.T, n *node) *node {
 			t.Helper()
 			d := newDisk()
-			for _, r := range n.replicas {
-				d.write(r.Collect(nil, r.Dirty()))
-			}
+			d.write(n.collect())
 			return load(t, d, nil)
 		},
 	}
@@ -183,7 +181,7 @@ func TestRestampsAreBounded(t *testing.T) {
 		n.mustApply(t, put(key, at(hour+int64(i), "x"), number(1)))
 	}
 	d := newDisk()
-	d.write(r.Collect(nil, r.Dirty()))
+	d.write(n.collect())
 	held := r.restamps(false).Len()
 	before, seq := n.dump(), r.Seq()
 	over := put(key, at(2*hour, "x"), number(2))
@@ -204,7 +202,7 @@ func TestRestampsAreBounded(t *testing.T) {
 	if got, want := r.restamps(false).Len(), held-10+1; got != want {
 		t.Errorf("%d are remembered, want %d", got, want)
 	}
-	d.write(r.Collect(nil, r.Dirty()))
+	d.write(n.collect())
 	kept := 0
 	for k := range d.rows {
 		if k.Map == RestampMap {

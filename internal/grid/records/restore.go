@@ -13,6 +13,13 @@ import (
 // was left to it.
 var ErrLost = errors.New("records: the store lacks a record that was left to it")
 
+// leaving is a key whose removal was collected.
+type leaving struct {
+	m    *Map
+	hash uint32
+	key  string
+}
+
 // Keep notes that every change up to seq is durable in the store, and so is
 // every removal that was collected.
 func (r *Replica) Keep(seq uint64) {
@@ -32,7 +39,7 @@ func (r *Replica) Keep(seq uint64) {
 }
 
 // Unkept reports whether there are changes that the store does not have yet.
-func (r *Replica) Unkept() bool { return r.seq > r.kept || len(r.dirty) > 0 }
+func (r *Replica) Unkept() bool { return r.seq > r.kept }
 
 // Asks reports whether the store has to be asked before anything can be said
 // about a key. asked says that it was, and that what it had was restored.

@@ -112,6 +112,8 @@ type Shared struct {
 	tables []held  // those whose records may be left to the store
 	turn   [2]held // those that the next ones are taken from
 
+	unsaved []held // those with something to write to the store
+
 	keeping *Keeping
 	ends    agenda // of records
 	deaths  deaths // of tombstones

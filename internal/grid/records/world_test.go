@@ -60,9 +60,46 @@ func (n *node) sweep(confirmed int64, budget int) (log []change.Record, more boo
 }
 
 // collect does what a checkpoint does to the tables.
-func (n *node) collect() {
-	for _, r := range n.replicas {
-		r.Collect(nil, r.Dirty())
+func (n *node) collect() []backing.Write { return n.shared.CollectAll() }
+
+// slices hands over the rows of a checkpoint piece by piece.
+type sliced struct {
+	tables []*Unsaved
+	given  []*Unsaved // collected to the end
+}
+
+func (n *node) begin() *sliced {
+	s := &sliced{tables: n.shared.TakeUnsaved()}
+	slices.SortFunc(s.tables, (*Unsaved).Compare)
+	return s
+}
+
+// some are the rows of the next keys, at most so many.
+func (s *sliced) some(most int) []backing.Write {
+	rows := NewRows(0)
+	for most > 0 && len(s.tables) > 0 {
+		before := len(rows.List)
+		if !s.tables[0].Collect(rows, most) {
+			s.given = append(s.given, s.tables[0])
+			s.tables = s.tables[1:]
+		}
+		most -= max(1, len(rows.List)-before)
+	}
+	return rows.List
+}
+
+// all are the rows that are left.
+func (s *sliced) all() (rows []backing.Write) {
+	for len(s.tables) > 0 {
+		rows = append(rows, s.some(1<<20)...)
+	}
+	return rows
+}
+
+// giveBack has everything be dirty again.
+func (s *sliced) giveBack() {
+	for _, u := range append(s.given, s.tables...) {
+		u.GiveBack()
 	}
 }
 

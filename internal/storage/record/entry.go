@@ -97,12 +97,18 @@ func (e Entry) AppendState(dst []byte) []byte {
 // StateLen is about the length of the state: its word is not counted.
 func (e Entry) StateLen() int { return len(e.packed()) }
 
+// AppendKey appends the entry's key.
+func (e Entry) AppendKey(dst []byte) []byte { return append(dst, e.keyBytes()...) }
+
+// CopyLen is the most bytes that key and state take together.
+func (e Entry) CopyLen() int { return len(e.keyBytes()) + len(e.packed()) + e.wordLen() }
+
 // Copy returns key and state in one piece of memory of their own.
 func (e Entry) Copy() (key, state string) {
-	k := e.keyBytes()
-	b := make([]byte, 0, len(k)+len(e.packed())+e.wordLen())
-	b = e.AppendState(append(b, k...))
-	return view(b[:len(k)]), view(b[len(k):])
+	b := e.AppendKey(make([]byte, 0, e.CopyLen()))
+	k := len(b)
+	b = e.AppendState(b)
+	return view(b[:k]), view(b[k:])
 }
 
 // Cost is the memory that the entry takes, in bytes, without its share of what
@@ -141,13 +147,6 @@ func (e Entry) Used() uint32 { return binary.LittleEndian.Uint32(e.b[atUsed:]) }
 
 // SetUsed sets Used.
 func (e Entry) SetUsed(sec uint32) { binary.LittleEndian.PutUint32(e.b[atUsed:], sec) }
-
-// Dirty reports whether the entry changed since it was last collected for a
-// checkpoint.
-func (e Entry) Dirty() bool { return e.is(flagDirty) }
-
-// SetDirty sets or clears the mark that Dirty reports.
-func (e Entry) SetDirty(on bool) { e.set(flagDirty, on) }
 
 // Stale reports whether Sum has to be computed again.
 func (e Entry) Stale() bool { return e.is(flagStale) }

@@ -25,6 +25,8 @@ type Table struct {
 	out     [][]byte
 	outFree []uint32
 
+	dirt dirt
+
 	scratch []byte
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"strconv"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
@@ -20,6 +21,10 @@ const incomingPrefix = "incoming-"
 
 // ctxEvery is after how many rows a loop looks at its context again.
 const ctxEvery = 1024
+
+// yieldEvery is after how many rows a loop lets others have the processor: they
+// would wait for it for up to 10 ms, and a checkpoint is never in a hurry.
+const yieldEvery = 64
 
 // incoming writes the tables of one checkpoint. Tables do not overlap, so that
 // they can be ingested together: the mark has a table of its own, before all
@@ -99,6 +104,9 @@ func (in *incoming) addRows(ctx context.Context, rows iter.Seq[backing.Write]) e
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+		}
+		if in.rows%yieldEvery == 0 {
+			runtime.Gosched()
 		}
 		if err := check.Row(&w); err != nil {
 			return err
