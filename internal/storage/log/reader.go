@@ -101,32 +101,40 @@ func (r *reader) at(start LSN) (f frame, ok bool, err error) {
 	if err != nil || len(h) < frameHeaderBytes {
 		return frame{}, false, err
 	}
+	if !r.plausible(h, off) || frameSum(&r.scratch, r.id, start, h) != binary.LittleEndian.Uint32(h[12:]) {
+		return frame{}, false, nil
+	}
 	length := int64(binary.LittleEndian.Uint32(h[0:]))
 	back := binary.LittleEndian.Uint32(h[4:])
 	sum := binary.LittleEndian.Uint32(h[8:])
-	// The cheap tests come first: the search behind a damaged frame tries every byte.
-	if length > MaxFrame || off+frameHeaderBytes+length > r.win.size {
-		return frame{}, false, nil
-	}
-	if frameSum(&r.scratch, r.id, start, h) != binary.LittleEndian.Uint32(h[12:]) {
-		return frame{}, false, nil
-	}
 	f = frame{start: start, end: start + frameHeaderBytes + LSN(length), group: start}
 	if back&firstOfGroup != 0 {
 		f.first, f.pad = true, LSN(back&^firstOfGroup)
-		ok = f.pad < sectorBytes && start == align(start) && (start == r.base || f.pad <= start-r.base)
 	} else {
 		f.group = start - LSN(back)
-		ok = back > 0 && LSN(back) <= start-r.base && f.group == align(f.group)
-	}
-	if !ok {
-		return frame{}, false, nil
 	}
 	f.payload, err = r.win.bytes(off+frameHeaderBytes, int(length))
 	if err != nil || int64(len(f.payload)) < length || crc32.Checksum(f.payload, castagnoli) != sum {
 		return frame{}, false, err
 	}
 	return f, true, nil
+}
+
+// plausible reports whether h, at an offset of the file, can be the header of a
+// frame for all that can be seen without a checksum: the search behind a damaged
+// frame tries every byte.
+func (r *reader) plausible(h []byte, off int64) bool {
+	length := int64(binary.LittleEndian.Uint32(h))
+	if length > MaxFrame || off+frameHeaderBytes+length > r.win.size {
+		return false
+	}
+	back := binary.LittleEndian.Uint32(h[4:])
+	start := r.base + LSN(off-headerBytes)
+	if back&firstOfGroup == 0 {
+		return back > 0 && LSN(back) <= start-r.base && (start-LSN(back))%sectorBytes == 0
+	}
+	pad := LSN(back &^ firstOfGroup)
+	return start%sectorBytes == 0 && pad < sectorBytes && (start == r.base || pad <= start-r.base)
 }
 
 // cursor walks the frames of a segment in order.

@@ -92,17 +92,23 @@ func (c *cursor) judge(f *file, t *tail) error {
 	}
 	boundary := align(c.end)
 	padded := used >= c.offset(boundary) // nothing but padding up to the boundary
-	for start := end + 1; start <= c.win.size; start++ {
-		nonzero, err := c.win.zeros(start - 1)
+	t.torn = 1
+	for start := end + 1; start < c.win.size; {
+		b, err := c.win.bytes(start, judgeBytes)
 		if err != nil {
 			return fmt.Errorf("read segment %s at %d: %w", f.name, start, err)
 		}
-		if nonzero == c.win.size {
+		if len(b) == 0 {
 			break
 		}
-		t.torn = nonzero + 1 - used
-		// A frame of no bytes begins with four zeros; none begins with eight.
-		start = max(start, nonzero-7)
+		n, found := c.search(b, start)
+		if last := lastNonzero(b[:min(n+1, len(b))]); last >= 0 {
+			t.torn = start + int64(last) + 1 - used
+		}
+		start += int64(n)
+		if !found {
+			continue
+		}
 		later, ok, err := c.at(c.base + LSN(start-headerBytes))
 		if err != nil {
 			return fmt.Errorf("read segment %s at %d: %w", f.name, start, err)
@@ -110,8 +116,36 @@ func (c *cursor) judge(f *file, t *tail) error {
 		if ok && later.proves(c.end, boundary, padded) {
 			return corrupt(f, end, fmt.Sprintf("no valid frame, but one at byte %d was written later", start))
 		}
+		start++
 	}
 	return nil
+}
+
+// judgeBytes is how much of a file judge looks at in one piece.
+const judgeBytes = 64 << 10
+
+// search returns the first place in b where a frame might begin, and without one
+// the first whose frame header would not be whole. b begins at offset off of the
+// file.
+func (r *reader) search(b []byte, off int64) (n int, found bool) {
+	for ; n+frameHeaderBytes <= len(b); n++ {
+		if r.plausible(b[n:n+frameHeaderBytes], off+int64(n)) {
+			return n, true
+		}
+	}
+	if off+int64(len(b)) == r.win.size {
+		n = len(b)
+	}
+	return n, false
+}
+
+// lastNonzero is the index of the last byte that is not zero, -1 without one.
+func lastNonzero(b []byte) int {
+	i := len(b) - 1
+	for i >= 0 && b[i] == 0 {
+		i--
+	}
+	return i
 }
 
 // proves reports whether f was written when something behind end was durable
