@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,58 +8,31 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/topgunbuild/topgun-go/internal/grid/backup"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/snapshot"
-	"github.com/topgunbuild/topgun-go/internal/transport"
 	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
 )
-
-// remote is a running server, as its administrator reaches it.
-type remote struct {
-	Server string `default:"http://localhost:8080" help:"The running server." placeholder:"URL"`
-	Token  string `env:"TOPGUN_TOKEN" help:"A token with the role admin, where the server wants one." placeholder:"JWT"`
-}
 
 // snapshot asks the server for what lies beyond base, nil for everything. The
 // caller closes the body.
 func (r remote) snapshot(ctx context.Context, base *backup.Base) (io.ReadCloser, error) {
-	var body io.Reader = http.NoBody
+	var body []byte
 	if base != nil {
-		b, err := json.Marshal(base)
-		if err != nil {
+		var err error
+		if body, err = json.Marshal(base); err != nil {
 			return nil, err
 		}
-		body = bytes.NewReader(b)
 	}
-	url := strings.TrimSuffix(r.Server, "/") + adminapi.BackupPath
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
-	if err != nil {
-		return nil, err
+	in, err := r.do(ctx, adminapi.BackupPath, body)
+	var no *refusal
+	if errors.As(err, &no) && no.status == http.StatusConflict {
+		return nil, fmt.Errorf("%w (%s)", backup.ErrBase, no.message)
 	}
-	if r.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.Token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("reach the server: %w", err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return resp.Body, nil
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var p transport.Problem
-	if text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10)); err != nil || json.Unmarshal(text, &p) != nil {
-		p.Message = resp.Status
-	}
-	if resp.StatusCode == http.StatusConflict {
-		return nil, fmt.Errorf("%w (%s)", backup.ErrBase, p.Message)
-	}
-	return nil, fmt.Errorf("the server refuses: %s", p.Message)
+	return in, err
 }
 
 // backupCommand copies a running server.

@@ -6,12 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/topgunbuild/topgun-go/internal/transport"
 	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
 )
 
@@ -40,30 +36,21 @@ func (c explainCommand) Run(ctx context.Context, p process) error {
 	if !json.Valid([]byte(c.Query)) {
 		return fmt.Errorf("the query is not JSON: %s", c.Query)
 	}
-	body := fmt.Sprintf(`{"mapName":%s,"query":%s}`, strconv.Quote(c.Map), c.Query)
-	url := strings.TrimSuffix(c.Server, "/") + adminapi.ExplainPath
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	body, err := json.Marshal(struct {
+		MapName string          `json:"mapName"`
+		Query   json.RawMessage `json:"query"`
+	}{c.Map, json.RawMessage(c.Query)})
 	if err != nil {
 		return err
 	}
-	if c.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-	resp, err := http.DefaultClient.Do(req)
+	in, err := c.do(ctx, adminapi.ExplainPath, body)
 	if err != nil {
-		return fmt.Errorf("reach the server: %w", err)
+		return err
 	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	defer func() { _ = in.Close() }()
+	text, err := io.ReadAll(io.LimitReader(in, 64<<20))
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		var problem transport.Problem
-		if json.Unmarshal(text, &problem) != nil {
-			problem.Message = resp.Status
-		}
-		return fmt.Errorf("the server refuses: %s", problem.Message)
 	}
 	if c.JSON {
 		_, err = p.stdout.Write(text)
