@@ -18,7 +18,6 @@ PKG  ?= ./...
 T    ?= 10s
 SEED ?= 1
 N    ?= 1000
-N    ?= 10000
 ARGS ?= write
 
 .PHONY: help run build test check lint fmt fmt-check vet gen gen-check golden \
