@@ -1,0 +1,81 @@
+package lane
+
+import (
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
+)
+
+// View is what a task sees of its lane during Step.
+type View struct {
+	lane *Lane
+	now  records.Time
+	fx   records.Effects
+
+	task   Task    // being stepped
+	parked *parked // the same, once it was parked
+	stays  bool    // it is not done
+}
+
+// Now is the time of the group.
+func (v *View) Now() records.Time { return v.now }
+
+// Do carries out one operation on the partition that owns its key. When the
+// result's status is Asks, nothing was done and the task was parked; it has to
+// carry the operation out in its next step.
+func (v *View) Do(op *records.Op) records.Result {
+	id := partition.Of(op.Hash)
+	at := backing.Key{Map: op.Map, Partition: id, Key: op.Key}
+	asked, ok := v.pass(at)
+	if !ok {
+		return records.Result{Status: records.Asks}
+	}
+	op.Asked = asked
+	res := v.lane.replicas[id].Step(v.now, op, &v.fx)
+	if res.Status == records.Asks {
+		v.load(at, v.lane.shared.Find(op.Map), op.Hash)
+	}
+	return res
+}
+
+// Kept notes what the store has durably. What was kept from going may go now.
+func (v *View) Kept(mark backing.Mark) {
+	v.lane.evicting.pressed = false
+	for _, r := range v.lane.replicas {
+		if r == nil {
+			continue
+		}
+		if pos := mark.Partitions[r.ID]; pos.Epoch == r.Epoch {
+			r.Keep(pos.Seq)
+		}
+	}
+}
+
+// Sweep ends records whose time is over and reclaims tombstones on the lane; see
+// records.Shared.
+func (v *View) Sweep(confirmed int64, budget int) (more bool) {
+	return v.lane.shared.Sweep(v.now, v.Replica, confirmed, budget, &v.fx)
+}
+
+// Shared is what the lane's replicas have in common.
+func (v *View) Shared() *records.Shared { return v.lane.shared }
+
+// Replica returns a partition of this lane, nil when another lane owns it.
+func (v *View) Replica(id partition.ID) *records.Replica { return v.lane.replicas[id] }
+
+// Replicas calls fn for every partition of the lane, in order.
+func (v *View) Replicas(fn func(r *records.Replica) bool) {
+	for _, r := range v.lane.replicas {
+		if r != nil && !fn(r) {
+			return
+		}
+	}
+}
+
+// LogEnd is where the log ends. Everything that this lane has appended lies
+// before it, and everything that it will append lies behind.
+func (v *View) LogEnd() log.LSN { return v.lane.log.End() }
+
+// Stats counts what the lane has done.
+func (v *View) Stats() Stats { return v.lane.stats }
