@@ -9,12 +9,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/topgunbuild/topgun-go/test/chromium"
+	"github.com/topgunbuild/topgun-go/test/program"
 )
 
 // patience bounds everything that a test waits for, on a loaded machine.
@@ -43,17 +42,14 @@ func withBrowsers(run func() int) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	dir, err := os.MkdirTemp("", "topgun-browser-")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	built, remove, err := program.Build(ctx, os.Environ())
 	if err != nil {
 		return fail(err)
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "topgun")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/topgunbuild/topgun-go/cmd/topgun").CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("build the program: %w\n%s", err, out))
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	defer remove()
+	binary = built
 	for _, b := range []**chromium.Browser{&alice, &bob} {
 		if *b, err = chromium.Start(ctx); err != nil {
 			return fail(err)

@@ -43,11 +43,11 @@ func TestTokensDecideWhoConnects(t *testing.T) {
 				env:  []string{"JWT_SECRET=" + tt.secret},
 			}
 			p := l.start(t)
-			first := letIn(t, p.port, tt.good, "")
+			first := letIn(t, p.Port, tt.good, "")
 			if first.DeviceID == "" || !strings.HasPrefix(first.DeviceToken, first.DeviceID+".") {
 				t.Fatalf("the device is %+v", first)
 			}
-			c := peer.New(t, p.port)
+			c := peer.New(t, p.Port)
 			peer.Only[*wire.AuthRequired](c)
 			c.Send(&wire.Auth{Token: tt.bad})
 			if code, said := c.Closed(); code != wire.CloseUnauthorized || peer.Names(said) != "[AUTH_FAIL]" {
@@ -56,12 +56,12 @@ func TestTokensDecideWhoConnects(t *testing.T) {
 			p.kill()
 
 			p = l.start(t)
-			again := letIn(t, p.port, tt.good, first.DeviceToken)
+			again := letIn(t, p.Port, tt.good, first.DeviceToken)
 			if again.DeviceID != first.DeviceID || again.DeviceToken != "" {
 				t.Errorf("after a restart the device is %+v, it was %+v", again, first)
 			}
 			p.stop()
-			if contains(p.stderr.String(), secret) {
+			if contains(p.Stderr(), secret) {
 				t.Error("the secret is in the log")
 			}
 		})

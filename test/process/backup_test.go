@@ -21,7 +21,7 @@ func topgun(t *testing.T, args ...string) string {
 	return out.stdout
 }
 
-func server(p *program) string { return "--server=http://127.0.0.1:" + p.port }
+func server(p *started) string { return "--server=http://127.0.0.1:" + p.Port }
 
 var backupLine = regexp.MustCompile(`^\S+\.tgsnap  (full|incremental)  \d+ bytes  \d+ rows  \d+ log frames  as of \S+\n$`)
 
@@ -32,7 +32,7 @@ func TestBackupsOfABusyServer(t *testing.T) {
 	l := newLoad(t)
 	archive := filepath.Join(t.TempDir(), "backups")
 	var kinds []string
-	take := func(p *program) {
+	take := func(p *started) {
 		t.Helper()
 		m := backupLine.FindStringSubmatch(topgun(t, "backup", archive, server(p)))
 		if m == nil {
@@ -41,7 +41,7 @@ func TestBackupsOfABusyServer(t *testing.T) {
 		kinds = append(kinds, m[1])
 	}
 	p := l.launch.start(t)
-	r := l.start(p.port)
+	r := l.start(p.Port)
 	<-time.After(300 * time.Millisecond)
 	take(p)
 	take(p)
@@ -49,7 +49,7 @@ func TestBackupsOfABusyServer(t *testing.T) {
 	r.ended()
 
 	p = l.launch.start(t)
-	l.verify(p.port)
+	l.verify(p.Port)
 	take(p)
 	exported := topgun(t, "export", server(p), "--deleted")
 	p.stop()
@@ -68,7 +68,7 @@ func TestBackupsOfABusyServer(t *testing.T) {
 	topgun(t, "restore", archive, "--data-dir", restored.dataDir)
 	restored.launch.args = []string{"serve", "--port", "0", "--no-auth", "--data-dir", restored.dataDir}
 	p = restored.launch.start(t)
-	restored.verify(p.port)
+	restored.verify(p.Port)
 	if again := topgun(t, "export", server(p), "--deleted"); again != exported {
 		t.Error("the restored server holds something else")
 	}
@@ -79,7 +79,7 @@ func TestBackupsOfABusyServer(t *testing.T) {
 func TestImportMerges(t *testing.T) {
 	l := newLoad(t)
 	p := l.launch.start(t)
-	r := l.start(p.port)
+	r := l.start(p.Port)
 	<-time.After(200 * time.Millisecond)
 	p.kill()
 	r.ended()

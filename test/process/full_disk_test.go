@@ -34,7 +34,7 @@ func TestFullDisk(t *testing.T) {
 		"--checkpoint-interval", "1s", "--change-log-bytes", "16MiB",
 	}}
 	p := l.start(t)
-	reader := peer.New(t, p.port)
+	reader := peer.New(t, p.Port)
 	defer reader.Drop()
 	ballast := filepath.Join(dir, "ballast")
 	fill(t, ballast)
@@ -47,10 +47,10 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal("a full disk takes everything")
 		}
 		key := fmt.Sprint("k", n)
-		refused = !write(t, p.port, key, value)
+		refused = !write(t, p.Port, key, value)
 		acked[key] = !refused
 	}
-	if got := health(t, p.port); !strings.Contains(got, `"healthy":false`) {
+	if got := health(t, p.Port); !strings.Contains(got, `"healthy":false`) {
 		t.Errorf("the node says %s", got)
 	}
 	present(t, reader, acked)
@@ -60,21 +60,21 @@ func TestFullDisk(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for every := time.NewTicker(50 * time.Millisecond); !strings.Contains(health(t, p.port), `"healthy":true`); {
+	for every := time.NewTicker(50 * time.Millisecond); !strings.Contains(health(t, p.Port), `"healthy":true`); {
 		select {
 		case <-every.C:
 		case <-ctx.Done():
-			t.Fatalf("there is space again, and the node says %s", health(t, p.port))
+			t.Fatalf("there is space again, and the node says %s", health(t, p.Port))
 		}
 	}
-	if !write(t, p.port, "after", value) {
+	if !write(t, p.Port, "after", value) {
 		t.Error("there is space again, and a write is refused")
 	}
 	acked["after"] = true
 	present(t, reader, acked)
 	p.kill()
 	p = l.start(t)
-	present(t, peer.New(t, p.port), acked)
+	present(t, peer.New(t, p.Port), acked)
 	p.stop()
 }
 

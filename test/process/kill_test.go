@@ -152,17 +152,17 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 			l.launch.killStarting(t, time.Duration(l.rng.IntN(60))*time.Millisecond)
 		}
 		p := l.launch.start(t)
-		l.verify(p.port)
-		r := l.start(p.port)
+		l.verify(p.Port)
+		r := l.start(p.Port)
 		<-time.After(time.Duration(20+l.rng.IntN(900)) * time.Millisecond)
 		p.kill()
 		r.ended()
 	}
 	p := l.launch.start(t)
-	l.verify(p.port)
+	l.verify(p.Port)
 	p.stop()
 	p = l.launch.start(t)
-	l.verify(p.port)
+	l.verify(p.Port)
 	p.stop()
 
 	t.Logf("%d operations acknowledged, %d checkpoints, %d times the log was cut", l.model.acked, l.checkpoints, len(l.firstLogs)-1)

@@ -4,12 +4,13 @@
 package process
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/topgunbuild/topgun-go/test/program"
 )
 
 // binary is the program under test.
@@ -20,25 +21,14 @@ func TestMain(m *testing.M) {
 	os.Exit(withBinary(m.Run))
 }
 
-// withBinary builds the program and returns what run returns. With
-// TOPGUN_MISTAKE in the environment the program is built wrong on purpose, in
-// the way that internal/mistake describes, and the tests have to notice.
+// withBinary builds the program and returns what run returns.
 func withBinary(run func() int) int {
-	dir, err := os.MkdirTemp("", "topgun-process-")
+	built, remove, err := program.Build(context.Background(), os.Environ())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "topgun")
-	args := []string{"build", "-o", binary}
-	if os.Getenv("TOPGUN_MISTAKE") != "" {
-		args = append(args, "-tags", "mistakes")
-	}
-	build := exec.Command("go", append(args, "github.com/topgunbuild/topgun-go/cmd/topgun")...)
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
-		return 1
-	}
+	defer remove()
+	binary = built
 	return run()
 }

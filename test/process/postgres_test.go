@@ -42,8 +42,8 @@ func TestKilledServerAndDatabase(t *testing.T) {
 			}
 			for round := range rounds {
 				p := l.launch.start(t)
-				l.verify(p.port)
-				r := l.start(p.port)
+				l.verify(p.Port)
+				r := l.start(p.Port)
 				pause := func() { <-time.After(time.Duration(20+l.rng.IntN(700)) * time.Millisecond) }
 				pause()
 				if round%2 == 0 {
@@ -60,11 +60,11 @@ func TestKilledServerAndDatabase(t *testing.T) {
 				r.ended()
 			}
 			p := l.launch.start(t)
-			l.verify(p.port)
+			l.verify(p.Port)
 			p.stop() // which brings the database up to date
 
 			p = onDatabase(server, t.TempDir()).start(t)
-			l.verify(p.port)
+			l.verify(p.Port)
 			p.stop()
 			t.Logf("%d operations acknowledged, %d checkpoints", l.model.acked, l.checkpoints)
 			if l.model.acked < 50*rounds {
@@ -83,7 +83,7 @@ func TestMachineIsLost(t *testing.T) {
 	for range 4 {
 		cache := t.TempDir()
 		p := onDatabase(server, cache).start(t)
-		c := peer.New(t, p.port)
+		c := peer.New(t, p.Port)
 		c.Send(&wire.QuerySub{QueryID: "q", MapName: "notes"})
 		if got := len(peer.Expect[*wire.QueryResp](c).Results); got < written {
 			t.Fatalf("%d keys are there, %d were acknowledged", got, written)
@@ -116,7 +116,7 @@ func TestStopsWithoutItsDatabase(t *testing.T) {
 		pgtest.Exec(t, server.URL(), "create schema "+mode)
 		l.args = append(l.args, "--data-dir", filepath.Join(t.TempDir(), "data"), "--postgres-write", mode)
 		p := l.start(t)
-		c := peer.New(t, p.port)
+		c := peer.New(t, p.Port)
 		write := func(id string) {
 			c.Send(peer.Batch(peer.Put(id, "notes", id, id, hlc.Timestamp{Millis: 1000, Node: "test"})))
 		}
@@ -135,7 +135,7 @@ func TestStopsWithoutItsDatabase(t *testing.T) {
 		p.stop()
 
 		p = l.start(t)
-		c = peer.New(t, p.port)
+		c = peer.New(t, p.Port)
 		c.Send(&wire.QuerySub{QueryID: "q", MapName: "notes"})
 		if got := peer.Expect[*wire.QueryResp](c).Results; len(got) != 2 {
 			t.Errorf("%s: %d keys are there, want 2", mode, len(got))

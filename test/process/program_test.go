@@ -1,19 +1,17 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"os/exec"
-	"regexp"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/topgunbuild/topgun-go/test/program"
 )
 
 // patience is how long a test waits for what has to come, on a loaded machine.
@@ -37,19 +35,12 @@ type launch struct {
 	dir string
 }
 
-// program is a running server.
-type program struct {
-	t    testing.TB
-	cmd  *exec.Cmd
-	port string
+// started is the program as it runs, with what is expected of its end.
+type started struct {
+	*program.Program
 
-	read   chan struct{} // closed when standard output has ended
-	rest   []byte        // of standard output, after the first line
-	stderr lockedBuffer
-	ended  bool
+	t testing.TB
 }
-
-var portLine = regexp.MustCompile(`^PORT=([1-9][0-9]*)\n$`)
 
 // command prepares the program.
 func (l launch) command(t testing.TB) *exec.Cmd {
@@ -68,78 +59,43 @@ func (l launch) command(t testing.TB) *exec.Cmd {
 	}
 	cmd := exec.Command(l.name, l.args...)
 	cmd.Dir = l.dir
-	for _, v := range os.Environ() {
-		if !strings.Contains(v, "TOPGUN") && !strings.HasPrefix(v, "PORT=") && !strings.HasPrefix(v, "JWT_") {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	if m := os.Getenv("TOPGUN_MISTAKE"); m != "" {
-		cmd.Env = append(cmd.Env, "TOPGUN_MISTAKE="+m)
-	}
-	cmd.Env = append(cmd.Env, l.env...)
+	cmd.Env = program.Environ(os.Environ(), l.env...)
 	return cmd
 }
 
 // start starts the program and waits for its PORT line.
-func (l launch) start(t testing.TB) *program {
+func (l launch) start(t testing.TB) *started {
 	t.Helper()
-	p := &program{t: t, cmd: l.command(t), read: make(chan struct{})}
-	p.cmd.Stderr = &p.stderr
-	stdout, err := p.cmd.StdoutPipe()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	p, err := program.Start(ctx, l.command(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.cleanUp)
-	slow := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
-	defer slow.Stop()
-	in := bufio.NewReader(stdout)
-	line, err := in.ReadString('\n')
-	m := portLine.FindStringSubmatch(line)
-	if m == nil {
-		t.Fatalf("the first line is %q (%v), expected PORT=<number>\n%s", line, err, p.stderr.String())
-	}
-	p.port = m[1]
-	go func() {
-		defer close(p.read)
-		p.rest, _ = io.ReadAll(in)
-	}()
-	return p
+	t.Cleanup(p.Kill) // where a failed test has left it running
+	return &started{Program: p, t: t}
 }
 
-// cleanUp ends a program that a failed test has left running.
-func (p *program) cleanUp() {
-	if !p.ended {
-		_ = p.cmd.Process.Kill()
-		<-p.read
-		_ = p.cmd.Wait()
-	}
-}
-
-func (p *program) signal(s syscall.Signal) {
+func (p *started) signal(s syscall.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	if err := p.Cmd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
 // wait waits for the end and returns how it came about. Standard output must
 // hold nothing but the PORT line.
-func (p *program) wait(within time.Duration) syscall.WaitStatus {
+func (p *started) wait(within time.Duration) syscall.WaitStatus {
 	p.t.Helper()
-	late := time.AfterFunc(within, func() { _ = p.cmd.Process.Signal(syscall.SIGABRT) })
-	<-p.read
-	err := p.cmd.Wait()
-	p.ended = true
+	late := time.AfterFunc(within, func() { _ = p.Cmd.Process.Signal(syscall.SIGABRT) })
+	err := p.Wait()
 	if !late.Stop() {
-		p.t.Fatalf("the program did not end within %v: %v\n%s", within, err, p.stderr.String())
+		p.t.Fatalf("the program did not end within %v: %v\n%s", within, err, p.Stderr())
 	}
-	if len(p.rest) > 0 {
-		p.t.Errorf("standard output holds %q after the PORT line", p.rest)
+	if rest := p.Rest(); len(rest) > 0 {
+		p.t.Errorf("standard output holds %q after the PORT line", rest)
 	}
-	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	status, ok := p.Cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if !ok {
 		p.t.Fatal("there is no wait status")
 	}
@@ -147,26 +103,26 @@ func (p *program) wait(within time.Duration) syscall.WaitStatus {
 }
 
 // stop ends the program in the orderly way.
-func (p *program) stop() {
+func (p *started) stop() {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
 	p.stopped()
 }
 
 // stopped waits for the orderly end.
-func (p *program) stopped() {
+func (p *started) stopped() {
 	p.t.Helper()
 	if st := p.wait(stopWithin); !st.Exited() || st.ExitStatus() != 0 {
-		p.t.Fatalf("the program ended with %v (exit code %d), expected 0\n%s", p.cmd.ProcessState, st.ExitStatus(), p.stderr.String())
+		p.t.Fatalf("the program ended with %v (exit code %d), expected 0\n%s", p.Cmd.ProcessState, st.ExitStatus(), p.Stderr())
 	}
 }
 
 // kill ends the program in the middle of whatever it does.
-func (p *program) kill() {
+func (p *started) kill() {
 	p.t.Helper()
 	p.signal(syscall.SIGKILL)
 	if st := p.wait(patience); !st.Signaled() || st.Signal() != syscall.SIGKILL {
-		p.t.Fatalf("the program ended by itself, with %v\n%s", p.cmd.ProcessState, p.stderr.String())
+		p.t.Fatalf("the program ended by itself, with %v\n%s", p.Cmd.ProcessState, p.Stderr())
 	}
 }
 
@@ -202,22 +158,4 @@ func refused(port string) bool {
 		_ = c.Close()
 	}
 	return errors.Is(err, syscall.ECONNREFUSED)
-}
-
-// lockedBuffer takes the standard error of a program while a test reads it.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -79,7 +79,7 @@ type soak struct {
 	t       *testing.T
 	dir     string
 	rng     *rand.Rand
-	program *program
+	program *started
 	port    atomic.Value // string
 	tokens  [soakClients]string
 	seed    uint64
@@ -109,7 +109,7 @@ func (s *soak) start() {
 		"serve", "--port", "0", "--no-auth", "--data-dir", s.dir, "--checkpoint-interval", "5s",
 		"--change-log-bytes", "64MiB", "--tombstone-retention", "60s", "--map-max-idle", "visits=20s",
 	}}.start(s.t)
-	s.port.Store(s.program.port)
+	s.port.Store(s.program.Port)
 }
 
 // until is how long the program runs until it is killed next.
@@ -207,7 +207,7 @@ func pause(ctx context.Context, d time.Duration) {
 // measure looks at the program from outside.
 func (s *soak) measure() {
 	s.t.Helper()
-	pid := s.program.cmd.Process.Pid
+	pid := s.program.Cmd.Process.Pid
 	s.last = usage{memory: resident(s.t, pid), disk: diskOf(s.dir), descriptors: descriptors(s.t, pid)}
 	s.most.memory = max(s.most.memory, s.last.memory)
 	s.most.disk = max(s.most.disk, s.last.disk)

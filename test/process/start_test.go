@@ -68,15 +68,15 @@ func TestCalledTopgunServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	env := []string{"TOPGUN_NO_AUTH=1", "TOPGUN_DATA_DIR=" + dir, "PORT=1"}
 	p := launch{name: name, args: []string{"--port", "0"}, env: env}.start(t)
-	if p.port == "1" {
+	if p.Port == "1" {
 		t.Error("PORT wins over --port")
 	}
-	alive(t, p.port)
+	alive(t, p.Port)
 	p.stop()
 
-	again := launch{name: name, env: append(env[:2:2], "PORT="+p.port)}.start(t)
-	if again.port != p.port {
-		t.Errorf("the port is %s, PORT says %s", again.port, p.port)
+	again := launch{name: name, env: append(env[:2:2], "PORT="+p.Port)}.start(t)
+	if again.Port != p.Port {
+		t.Errorf("the port is %s, PORT says %s", again.Port, p.Port)
 	}
 	again.stop()
 }
@@ -85,16 +85,16 @@ func TestCalledTopgunServer(t *testing.T) {
 func TestNothingIsKeptWithNullStorage(t *testing.T) {
 	l := launch{args: []string{"serve", "--port", "0", "--no-auth", "--storage", "null"}}
 	p := l.start(t)
-	alive(t, p.port)
+	alive(t, p.Port)
 	p.stop() // the working directory is looked at after the test
 }
 
 // TestLogsGoToStandardError: also when there is a lot to say.
 func TestLogsGoToStandardError(t *testing.T) {
 	p := onOwnData(t, "--log-level", "debug", "--log-format", "json").start(t)
-	alive(t, p.port)
+	alive(t, p.Port)
 	p.stop()
-	if !contains(p.stderr.String(), `"msg":"ready"`, `"msg":"stopped"`) {
-		t.Errorf("stderr is %q", p.stderr.String())
+	if !contains(p.Stderr(), `"msg":"ready"`, `"msg":"stopped"`) {
+		t.Errorf("stderr is %q", p.Stderr())
 	}
 }

@@ -28,21 +28,21 @@ func TestTermStopsUnderLoad(t *testing.T) {
 	for range 3 {
 		l.launch.args[2] = port
 		p := l.launch.start(t)
-		l.verify(p.port)
-		if port != "0" && p.port != port {
-			t.Fatalf("the port is %s, asked for was %s", p.port, port)
+		l.verify(p.Port)
+		if port != "0" && p.Port != port {
+			t.Fatalf("the port is %s, asked for was %s", p.Port, port)
 		}
-		port = p.port
-		r := l.start(p.port)
+		port = p.Port
+		r := l.start(p.Port)
 		<-time.After(time.Duration(100+l.rng.IntN(400)) * time.Millisecond)
 		p.stop()
-		if !refused(p.port) {
+		if !refused(p.Port) {
 			t.Fatal("the port is taken after the end")
 		}
 		r.ended()
 	}
 	p := l.launch.start(t)
-	l.verify(p.port)
+	l.verify(p.Port)
 	p.stop()
 	if l.model.acked == 0 {
 		t.Error("there was no load")
@@ -53,7 +53,7 @@ func TestTermStopsUnderLoad(t *testing.T) {
 // sent is answered.
 func TestStopTellsClients(t *testing.T) {
 	p := onOwnData(t).start(t)
-	idle, busy := peer.New(t, p.port), peer.New(t, p.port)
+	idle, busy := peer.New(t, p.Port), peer.New(t, p.Port)
 	idle.Silent()
 	busy.Silent()
 	p.signal(syscall.SIGTERM)
@@ -76,20 +76,20 @@ func TestInterruptStops(t *testing.T) {
 // stop take its time; the second signal does not wait for it.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := onOwnData(t).start(t)
-	upgraded(t, p.port)
-	other := peer.New(t, p.port)
+	upgraded(t, p.Port)
+	other := peer.New(t, p.Port)
 	other.Silent()
 	p.signal(syscall.SIGTERM)
 	if code, _ := other.Closed(); code != wire.CloseGoingAway {
 		t.Fatalf("closed with %d", code)
 	}
-	for !refused(p.port) {
+	for !refused(p.Port) {
 	}
 	began := time.Now()
 	p.signal(syscall.SIGTERM)
 	st := p.wait(stopWithin)
 	if !st.Signaled() || st.Signal() != syscall.SIGTERM {
-		t.Errorf("the program ended with %v, expected the second signal to end it", p.cmd.ProcessState)
+		t.Errorf("the program ended with %v, expected the second signal to end it", p.Cmd.ProcessState)
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %v from the second signal to the end", took)
@@ -101,7 +101,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 func TestStopDoesNotWaitForDeafClients(t *testing.T) {
 	p := onOwnData(t).start(t)
 	for range 20 {
-		upgraded(t, p.port)
+		upgraded(t, p.Port)
 	}
 	p.stop()
 }
@@ -136,7 +136,7 @@ func TestOneProcessPerDataDirectory(t *testing.T) {
 	if out.code != 1 || out.stdout != "" || !contains(out.stderr, dir, "another process") {
 		t.Errorf("the second process ends with %d, stdout %q, stderr %q", out.code, out.stdout, out.stderr)
 	}
-	alive(t, p.port)
+	alive(t, p.Port)
 	p.kill()
 	l.start(t).stop() // the lock of a killed process is gone
 }
@@ -145,11 +145,11 @@ func TestOneProcessPerDataDirectory(t *testing.T) {
 func TestTakenPortIsRefused(t *testing.T) {
 	p := onOwnData(t).start(t)
 	second := onOwnData(t)
-	second.args[2] = p.port
+	second.args[2] = p.Port
 	out := second.fails(t)
-	if out.code != 1 || out.stdout != "" || !contains(out.stderr, p.port, "address already in use") {
+	if out.code != 1 || out.stdout != "" || !contains(out.stderr, p.Port, "address already in use") {
 		t.Errorf("it ends with %d, stdout %q, stderr %q", out.code, out.stdout, out.stderr)
 	}
-	alive(t, p.port)
+	alive(t, p.Port)
 	p.stop()
 }
