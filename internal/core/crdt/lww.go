@@ -33,18 +33,20 @@ func (r LWW) Visible(nowMillis int64) bool {
 }
 
 // Expired reports whether a record of this age is hidden: its last visible
-// millisecond, millis + ttl, is before now. A ttl of 0 never expires.
-func Expired(millis, ttl, nowMillis int64) bool {
-	if ttl == 0 {
-		return false
-	}
+// millisecond is before now.
+func Expired(millis, ttl, nowMillis int64) bool { return End(millis, ttl) < nowMillis }
+
+// End is the last visible millisecond of a record, millis + ttl within the range
+// of int64. A ttl of 0 never expires.
+func End(millis, ttl int64) int64 {
 	end := millis + ttl
-	if ttl > 0 && end < millis {
-		end = math.MaxInt64
-	} else if ttl < 0 && end > millis {
-		end = math.MinInt64
+	switch {
+	case ttl == 0, ttl > 0 && end < millis:
+		return math.MaxInt64
+	case ttl < 0 && end > millis:
+		return math.MinInt64
 	}
-	return end < nowMillis
+	return end
 }
 
 func isNil(v value.Raw) bool { return len(v) == 0 || len(v) == 1 && v[0] == nilByte }

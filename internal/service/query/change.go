@@ -67,15 +67,15 @@ func (s *Service) find(m *mapState) []*condition {
 			s.hit(cond)
 		}
 	} else {
-		before := c.before.doc.full
+		before := c.before.doc.Full
 		if mistake.QueryForgetsBefore {
 			before = nil
 		}
-		m.index.VisitChange(c.key, before, c.after.doc.full, s.visit)
+		m.index.VisitChange(c.key, before, c.after.doc.Full, s.visit)
 	}
 	s.hits = slices.DeleteFunc(s.hits, func(cond *condition) bool {
-		cond.was = c.before.doc.there && cond.plan.match.Match(c.key, c.before.doc.full)
-		cond.is = c.after.doc.there && cond.plan.match.Match(c.key, c.after.doc.full)
+		cond.was = c.before.doc.There && cond.plan.match.Match(c.key, c.before.doc.Full)
+		cond.is = c.after.doc.There && cond.plan.match.Match(c.key, c.after.doc.Full)
 		return !cond.was && !cond.is && !c.vague() && cond.plan.node != nil
 	})
 	slices.SortFunc(s.hits, func(a, b *condition) int { return cmp.Compare(a.at, b.at) })

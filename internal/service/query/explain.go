@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/access"
@@ -91,8 +92,8 @@ func (e *explaining) wanted() int {
 
 func (s *Service) askExplained(e *explaining, lane int) {
 	keep := func(key, state string) bool {
-		doc := documentOf(change.KindLWW, state, e.now)
-		return doc.there && e.plan.match.Match(key, doc.full) && e.plan.row(key, state, &doc) != nil
+		doc := document.Of(change.KindLWW, state, e.now)
+		return doc.There && e.plan.match.Match(key, doc.Full) && e.plan.row(key, state, &doc) != nil
 	}
 	if at := e.at[lane]; at.Begun && at.Path.Whole() {
 		s.engine.Scan(engine.ScanRequest{

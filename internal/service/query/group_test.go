@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
@@ -108,7 +109,7 @@ func TestGroups(t *testing.T) {
 func TestManyGroupsAreRefused(t *testing.T) {
 	h := newHarness(t, "many", 1, gridtest.Options{Null: true}, Options{})
 	var ops []records.Op
-	for n := range maxGroups {
+	for n := range group.MaxGroups {
 		ops = append(ops, gridtest.Put(liveMap, fmt.Sprint("g", n), raw(t, map[string]any{"n": int64(n)}), gridtest.At(1, "x")))
 	}
 	h.world.Write(t, ops...)

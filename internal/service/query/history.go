@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
 )
 
@@ -109,7 +111,7 @@ func (q *standing) missed(kind change.Kind, events []event) (ups []update, ok bo
 		}
 	}
 	for key, state := range was {
-		if r := q.plan.wants(kind, key, state, always); r != nil {
+		if r := q.plan.wants(kind, key, state, document.Always); r != nil {
 			then.rows = append(then.rows, r)
 		}
 	}
@@ -130,22 +132,22 @@ func (q *standing) missedGroups(kind change.Kind, events []event) (ups []update,
 	if len(w.rows) > q.plan.limit {
 		return nil, false
 	}
-	touched := newGroupSet(q.plan.groups)
+	touched := group.NewSet(q.plan.groups)
 	var keys []string
 	note := func(key, state string) {
-		doc := documentOf(kind, state, always)
-		if !doc.there || !q.plan.match.Match(key, doc.full) {
+		doc := document.Of(kind, state, document.Always)
+		if !doc.There || !q.plan.match.Match(key, doc.Full) {
 			return
 		}
-		if gr := touched.put(key, doc.full, +1); gr != nil && gr.count == 1 {
-			keys = append(keys, gr.key)
+		if gr := touched.Put(key, doc.Full, +1); gr != nil && gr.Count == 1 {
+			keys = append(keys, gr.Key)
 		}
 	}
 	for _, e := range events {
 		note(e.key, e.before)
 		note(e.key, e.after)
 	}
-	if touched.full || groups.full {
+	if touched.Full() || groups.Full() {
 		return nil, false
 	}
 	then := len(w.rows) // groups at most

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -153,7 +154,7 @@ func slowGroups(t failer, m *wire.QuerySub, rows []slowDoc) []slowDoc {
 		for _, f := range m.Query.GroupBy {
 			v := value.Raw(value.AppendNormal(nil, in[0].at(f)))
 			g[f] = v
-			texts = append(texts, string(appendKey(nil, v)))
+			texts = append(texts, string(group.AppendKey(nil, v)))
 		}
 		g["__key"] = strings.Join(texts, "|")
 		for _, a := range m.Query.Aggregations {

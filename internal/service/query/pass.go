@@ -6,6 +6,7 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/conditions"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/service"
@@ -100,8 +101,8 @@ func (s *Service) ask(p *pass, lane int) {
 			if kind == change.KindNone {
 				kind = s.engine.Kinds().Of(p.m.name)
 			}
-			doc := documentOf(kind, state, p.now)
-			return doc.there && !p.index.Visit(key, doc.full, func(w *wanted) bool { return !w.plan.match.Match(key, doc.full) })
+			doc := document.Of(kind, state, p.now)
+			return doc.There && !p.index.Visit(key, doc.Full, func(w *wanted) bool { return !w.plan.match.Match(key, doc.Full) })
 		},
 		Scan: p, To: s.inbox,
 	})
@@ -147,16 +148,16 @@ func (s *Service) slice(sl engine.Slice) {
 
 // admit adds a record to every result that it belongs to.
 func (p *pass) admit(kind change.Kind, r *engine.Row) {
-	doc := documentOf(kind, r.State, p.now)
-	if !doc.there {
+	doc := document.Of(kind, r.State, p.now)
+	if !doc.There {
 		return
 	}
 	p.rows++
-	p.index.Visit(r.Key, doc.full, func(w *wanted) bool {
+	p.index.Visit(r.Key, doc.Full, func(w *wanted) bool {
 		if w.row == p.rows {
 			return true
 		}
-		if w.row = p.rows; !w.plan.match.Match(r.Key, doc.full) {
+		if w.row = p.rows; !w.plan.match.Match(r.Key, doc.Full) {
 			return true
 		}
 		for _, q := range w.standings {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
@@ -17,10 +19,8 @@ import (
 
 // Limits of a query beside those of its condition.
 const (
-	maxSortFields   = 16
-	maxFields       = 256
-	maxGroupFields  = 16
-	maxAggregations = 64
+	maxSortFields = 16
+	maxFields     = 256
 )
 
 // plan is a query that has been checked and can be run. It is immutable and
@@ -38,7 +38,7 @@ type plan struct {
 	match   *predicate.Program
 	sort    []sortField
 	limit   int
-	groups  *grouping // nil for a query of records
+	groups  *group.Grouping // nil for a query of records
 	after   *boundary
 	fields  []string
 	total   bool
@@ -52,7 +52,7 @@ type plan struct {
 }
 
 type sortField struct {
-	attribute
+	document.Attribute
 	desc bool
 }
 
@@ -80,7 +80,7 @@ func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error)
 		return nil, invalid(err)
 	}
 	for _, f := range q.Sort {
-		p.sort = append(p.sort, sortField{newAttribute(strings.Clone(f.Field)), f.Descending})
+		p.sort = append(p.sort, sortField{document.NewAttribute(strings.Clone(f.Field)), f.Descending})
 	}
 	if q.Limit.Set && q.Limit.Value <= int64(maxRows) {
 		p.limit = int(q.Limit.Value)
@@ -88,13 +88,13 @@ func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error)
 	for _, f := range m.Fields {
 		p.fields = append(p.fields, strings.Clone(f))
 	}
-	if p.groups, err = newGrouping(q); err != nil {
-		return nil, err
+	if p.groups, err = group.NewGrouping(q); err != nil {
+		return nil, invalid(err)
 	}
 	if p.node != nil {
 		p.condition = string(predicate.Canonical(p.node))
 	}
-	base := p.condition + "|" + p.sortText() + p.groups.text()
+	base := p.condition + "|" + p.sortText() + p.groups.Text()
 	h := fnv.New64a()
 	h.Write([]byte(p.mapName))
 	h.Write([]byte{0})
@@ -122,8 +122,6 @@ func checkSizes(m *wire.QuerySub) error {
 	}{
 		{"sort", len(q.Sort), maxSortFields},
 		{"fields", len(m.Fields), maxFields},
-		{"groupBy", len(q.GroupBy), maxGroupFields},
-		{"aggregations", len(q.Aggregations), maxAggregations},
 	} {
 		if list.has > list.most {
 			return invalid(fmt.Errorf("%s[%d]: at most %d are possible", list.name, list.most, list.most))
@@ -175,7 +173,7 @@ func invalid(err error) error {
 func (p *plan) sortText() string {
 	var b strings.Builder
 	for _, f := range p.sort {
-		fmt.Fprintf(&b, "%q%t,", f.name, f.desc)
+		fmt.Fprintf(&b, "%q%t,", f.Name, f.desc)
 	}
 	return b.String()
 }
@@ -192,12 +190,12 @@ type row struct {
 
 // row returns the row of a record for which the condition holds, nil where the
 // plan begins behind it.
-func (p *plan) row(key, state string, doc *document) *row {
-	r := &row{key: key, state: state, value: doc.value, made: doc.made, ttl: doc.ttl}
+func (p *plan) row(key, state string, doc *document.Document) *row {
+	r := &row{key: key, state: state, value: doc.Value, made: doc.Made, ttl: doc.TTL}
 	if len(p.fields) > 0 {
-		r.value = doc.full
+		r.value = doc.Full
 	}
-	return p.place(r, doc.full)
+	return p.place(r, doc.Full)
 }
 
 // place gives a row its place in the order.
@@ -205,7 +203,7 @@ func (p *plan) place(r *row, doc value.Raw) *row {
 	if len(p.sort) > 0 {
 		r.sort = make([]value.Raw, len(p.sort))
 		for i, f := range p.sort {
-			r.sort[i] = f.of(r.key, doc)
+			r.sort[i] = f.Of(r.key, doc)
 		}
 	}
 	if p.after != nil && p.compareTo(r, p.after) <= 0 {
@@ -216,11 +214,21 @@ func (p *plan) place(r *row, doc value.Raw) *row {
 
 // wants returns the row of a state as it is at a time, nil if there is none.
 func (p *plan) wants(kind change.Kind, key, state string, at int64) *row {
-	doc := documentOf(kind, state, at)
-	if !doc.there || !p.match.Match(key, doc.full) {
+	doc := document.Of(kind, state, at)
+	if !doc.There || !p.match.Match(key, doc.Full) {
 		return nil
 	}
 	return p.row(key, state, &doc)
+}
+
+// rowOfGroup returns the row of a group, nil for an empty one or one that the
+// plan leaves out.
+func (p *plan) rowOfGroup(set *group.Set, gr *group.Group) *row {
+	if gr.Count == 0 {
+		return nil
+	}
+	v := set.Value(gr)
+	return p.place(&row{key: gr.Key, state: string(v), value: v, made: true}, v)
 }
 
 // compare is the order of the result: by the sort fields, then by key.

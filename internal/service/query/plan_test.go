@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -126,9 +127,9 @@ func TestAQueryThatCannotBeAnsweredIsAnswered(t *testing.T) {
 		}), wire.CodeInvalidQuery},
 		"too much to sort by":  {ask(func(m *wire.QuerySub) { m.Query.Sort = slices.Repeat(wire.Sort{{Field: "a"}}, maxSortFields+1) }), wire.CodeInvalidQuery},
 		"too many fields":      {ask(func(m *wire.QuerySub) { m.Fields = slices.Repeat([]string{"a"}, maxFields+1) }), wire.CodeInvalidQuery},
-		"too much to group by": {ask(func(m *wire.QuerySub) { m.Query.GroupBy = slices.Repeat([]string{"a"}, maxGroupFields+1) }), wire.CodeInvalidQuery},
+		"too much to group by": {ask(func(m *wire.QuerySub) { m.Query.GroupBy = slices.Repeat([]string{"a"}, group.MaxFields+1) }), wire.CodeInvalidQuery},
 		"too many aggregates": {ask(func(m *wire.QuerySub) {
-			m.Query.Aggregations = slices.Repeat([]wire.Aggregation{{Func: wire.AggregateCount}}, maxAggregations+1)
+			m.Query.Aggregations = slices.Repeat([]wire.Aggregation{{Func: wire.AggregateCount}}, group.MaxAggregations+1)
 		}), wire.CodeInvalidQuery},
 	} {
 		p := h.join()

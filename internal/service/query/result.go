@@ -2,6 +2,8 @@ package query
 
 import (
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
 )
@@ -10,8 +12,8 @@ import (
 type result struct {
 	plan   *plan
 	window *window
-	groups *groupSet // nil without groups
-	total  int64     // records or groups that match, if the plan asks for it
+	groups *group.Set // nil without groups
+	total  int64      // records or groups that match, if the plan asks for it
 
 	// counted is the time at which a record that may expire counts in groups and
 	// total. It does not move, so that a record is taken out if and only if it
@@ -25,7 +27,7 @@ type result struct {
 func newResult(p *plan, fills int, now int64) *result {
 	r := &result{plan: p, window: newWindow(p, fills), counted: now}
 	if p.groups != nil {
-		r.groups = newGroupSet(p.groups)
+		r.groups = group.NewSet(p.groups)
 	}
 	return r
 }
@@ -34,11 +36,11 @@ func newResult(p *plan, fills int, now int64) *result {
 func (r *result) counts() bool { return r.groups != nil || r.plan.total }
 
 // admit adds a record for which the condition holds.
-func (r *result) admit(key, state string, doc *document) {
-	r.ttl = r.ttl || doc.ttl
+func (r *result) admit(key, state string, doc *document.Document) {
+	r.ttl = r.ttl || doc.TTL
 	r.total++
 	if r.groups != nil {
-		r.groups.put(key, doc.full, +1)
+		r.groups.Put(key, doc.Full, +1)
 		return
 	}
 	if next := r.plan.row(key, state, doc); next != nil {
@@ -51,8 +53,8 @@ func (r *result) complete() {
 	if r.whole = true; r.groups == nil {
 		return
 	}
-	for _, gr := range r.groups.groups {
-		if next := r.groups.row(r.plan, gr); next != nil {
+	for gr := range r.groups.All() {
+		if next := r.plan.rowOfGroup(r.groups, gr); next != nil {
 			r.window.rows = append(r.window.rows, next)
 			r.window.name(next)
 		}
@@ -66,7 +68,7 @@ func (r *result) rows() int64 {
 	case mistake.QueryCountsShown:
 		return int64(len(r.window.shown()))
 	case r.groups != nil:
-		return int64(len(r.groups.groups))
+		return int64(r.groups.Len())
 	}
 	return r.total
 }
@@ -81,28 +83,28 @@ func (r *result) take(c *changed, ups []update) []update {
 			return r.regroup(c.key, before, had, after, has, ups)
 		}
 	}
-	r.ttl = r.ttl || c.after.doc.ttl
+	r.ttl = r.ttl || c.after.doc.TTL
 	return r.window.set(c.key, c.row(r.plan), ups)
 }
 
 // regroup moves a record from one group to another.
-func (r *result) regroup(key string, before document, had bool, after document, has bool, ups []update) []update {
-	r.ttl = r.ttl || after.ttl
-	var from, to *group
-	if had {
-		from = r.groups.put(key, before.full, -1)
+func (r *result) regroup(key string, before document.Document, had bool, after document.Document, has bool, ups []update) []update {
+	r.ttl = r.ttl || after.TTL
+	var from, to *group.Group
+	if had && !mistake.QueryGroupsOnlyGrow {
+		from = r.groups.Put(key, before.Full, -1)
 	}
 	if has {
-		to = r.groups.put(key, after.full, +1)
+		to = r.groups.Put(key, after.Full, +1)
 	}
 	if !r.whole {
 		return ups
 	}
-	if from != nil && (to == nil || from.key != to.key) {
-		ups = r.window.set(from.key, r.groups.row(r.plan, from), ups)
+	if from != nil && (to == nil || from.Key != to.Key) {
+		ups = r.window.set(from.Key, r.plan.rowOfGroup(r.groups, from), ups)
 	}
 	if to != nil {
-		ups = r.window.set(to.key, r.groups.row(r.plan, to), ups)
+		ups = r.window.set(to.Key, r.plan.rowOfGroup(r.groups, to), ups)
 	}
 	return ups
 }
@@ -131,7 +133,7 @@ type changed struct {
 // version is the record before or after a change.
 type version struct {
 	state string
-	doc   document // at no time: nothing has expired
+	doc   document.Document // at no time: nothing has expired
 }
 
 // load takes over a change.
@@ -141,27 +143,27 @@ func (c *changed) load(r *change.Record, now int64) {
 	if r.Kind == change.KindOR {
 		c.before.state, c.after.state = r.WholeBefore, r.Whole
 	}
-	c.before.doc = documentOf(c.kind, c.before.state, always)
-	c.after.doc = documentOf(c.kind, c.after.state, always)
+	c.before.doc = document.Of(c.kind, c.before.state, document.Always)
+	c.after.doc = document.Of(c.kind, c.after.state, document.Always)
 }
 
 // vague reports whether documents may look different at another time, so that
 // conditions have to be tried for each time that matters.
 func (c *changed) vague() bool {
-	return c.kind == change.KindOR && (c.before.doc.ttl || c.after.doc.ttl)
+	return c.kind == change.KindOR && (c.before.doc.TTL || c.after.doc.TTL)
 }
 
 // at is a version as it was at a time, and whether the condition, which holds
 // for it or not at no time, holds then.
-func (c *changed) at(p *plan, v version, holds bool, at int64) (document, bool) {
-	if !v.doc.ttl {
+func (c *changed) at(p *plan, v version, holds bool, at int64) (document.Document, bool) {
+	if !v.doc.TTL {
 		return v.doc, holds
 	}
-	doc := documentOf(c.kind, v.state, at)
+	doc := document.Of(c.kind, v.state, at)
 	if c.kind != change.KindOR {
-		return doc, holds && doc.there
+		return doc, holds && doc.There
 	}
-	return doc, doc.there && p.match.Match(c.key, doc.full)
+	return doc, doc.There && p.match.Match(c.key, doc.Full)
 }
 
 // row is the row that a plan has of the record after the change, nil for none.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
 	"github.com/topgunbuild/topgun-go/internal/grid/access"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 )
@@ -32,7 +33,7 @@ func (s *Service) question(p *plan) access.Question {
 	q := access.Question{Node: p.node, Indexes: s.engine.Indexes.Of(p.mapName)}
 	if p.groups == nil {
 		for _, f := range p.sort {
-			q.Sort = append(q.Sort, access.SortField{Field: f.name, Desc: f.desc})
+			q.Sort = append(q.Sort, access.SortField{Field: f.Name, Desc: f.desc})
 		}
 	}
 	return q
@@ -93,8 +94,8 @@ func (s *Service) askSeek(k *seek, lane int) {
 	s.engine.Find(engine.FindRequest{
 		Map: q.plan.mapName, Lane: lane, Paths: k.paths, Wanted: wanted, From: k.at[lane], Budget: s.opt.SeekRows,
 		Keep: func(key, state string) bool {
-			doc := documentOf(k.kind, state, k.now)
-			if !doc.there || !q.plan.match.Match(key, doc.full) {
+			doc := document.Of(k.kind, state, k.now)
+			if !doc.There || !q.plan.match.Match(key, doc.Full) {
 				return false
 			}
 			return wanted == 0 || q.plan.row(key, state, &doc) != nil
@@ -124,7 +125,7 @@ func (s *Service) found(f *engine.Found) {
 	}
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		doc := documentOf(k.kind, r.State, k.now)
+		doc := document.Of(k.kind, r.State, k.now)
 		q.scan.result.admit(r.Key, r.State, &doc)
 		if f.Next.Enough && i == len(f.Rows)-1 {
 			k.last[f.Lane] = q.plan.row(r.Key, r.State, &doc)

@@ -1,7 +1,10 @@
 package query
 
 import (
+	"fmt"
+
 	"github.com/topgunbuild/topgun-go/internal/core/conditions"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
@@ -137,9 +140,14 @@ func (q *standing) apply(e *engine.Engine, c *changed, from position, ups []upda
 	return ups, false
 }
 
+var errManyGroups = &service.Error{
+	Code: wire.CodeTooLarge,
+	Text: fmt.Sprintf("the query has more than %d groups; narrow it or group by less", group.MaxGroups),
+}
+
 // failed reports why the result cannot be shown, nil if it can.
 func (r *result) failed() *service.Error {
-	if r.groups != nil && r.groups.full {
+	if r.groups != nil && r.groups.Full() {
 		return errManyGroups
 	}
 	return nil

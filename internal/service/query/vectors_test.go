@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -103,7 +104,7 @@ func answerCase(t *testing.T, f *rowsVectors, c *rowsCase) {
 	for _, rec := range f.Records {
 		doc, _ := whole(rec.Doc).(map[string]any)
 		state := stateOf(raw(t, doc))
-		if d := documentOf(change.KindLWW, state, 1); p.match.Match(rec.Key, d.full) {
+		if d := document.Of(change.KindLWW, state, 1); p.match.Match(rec.Key, d.Full) {
 			r.admit(rec.Key, state, &d)
 		}
 	}

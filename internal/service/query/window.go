@@ -3,6 +3,7 @@ package query
 import (
 	"slices"
 
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/mistake"
 )
 
@@ -42,7 +43,7 @@ const maxReserve = 1 << 13
 func newWindow(p *plan, fills int) *window {
 	reserve := min(max(16, min(p.limit/4, 1024))<<min(2*fills, 16), maxReserve)
 	if p.groups != nil {
-		reserve = maxGroups // there is nowhere to fill it from
+		reserve = group.MaxGroups // there is nowhere to fill it from
 	}
 	return &window{plan: p, most: p.limit + reserve}
 }

@@ -175,7 +175,7 @@ func TestWindowIsTheTrueTopN(t *testing.T) {
 			old, _ := tab.answer(m, nil, millis)
 			c := changed{now: millis}
 			c.load(&change.Record{Kind: change.KindLWW, Key: key, KeyHash: hash.Key(key), Before: tab[key], After: state}, millis)
-			c.was, c.is = c.before.doc.there, c.after.doc.there
+			c.was, c.is = c.before.doc.There, c.after.doc.There
 			tab[key] = state
 			ups, short := q.apply(nil, &c, position{}, nil)
 			if (wasFilling || short) && len(ups) > 0 {
