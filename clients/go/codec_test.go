@@ -23,7 +23,7 @@ type base struct {
 	Created time.Time `json:"created,omitzero"`
 }
 
-type document struct {
+type everything struct {
 	base
 	Name    string `json:"name"`
 	Skipped string `json:"-"`
@@ -56,7 +56,7 @@ func roundTrip[T any](t *testing.T, in T) T {
 }
 
 func TestADocumentComesBackAsItWas(t *testing.T) {
-	in := document{
+	in := everything{
 		base: base{ID: -7, Created: time.Unix(1_700_000_000, 5).UTC()}, Name: "Ann",
 		Home: inner{City: "Oslo"}, Work: &inner{City: "Rome", Zip: "1"}, Scores: []float64{1, 2.5, math.Inf(1)},
 		Labels: map[string]string{"a": "b", "": "c"}, Photo: []byte{0, 255}, Pair: [2]int8{-128, 127},
@@ -74,7 +74,7 @@ func TestADocumentComesBackAsItWas(t *testing.T) {
 
 func TestFieldsAreNamedAsInJSON(t *testing.T) {
 	var c codec
-	raw, err := c.encode(document{base: base{ID: 1}, Name: "n"})
+	raw, err := c.encode(everything{base: base{ID: 1}, Name: "n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestWhatDoesNotFitIsNamedWithItsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d document
+	var d everything
 	var bad *ValueError
 	if err := c.decode("k", raw, &d); !errors.As(err, &bad) || bad.Path != "home.city" || bad.Key != "k" || !errors.Is(err, errMismatch) {
 		t.Errorf("got %v", err)
@@ -241,7 +241,7 @@ func anything(t *rapid.T, depth int) any {
 // FuzzDecode shows that no bytes of a server stop a client.
 func FuzzDecode(f *testing.F) {
 	var c codec
-	raw, err := c.encode(document{Name: "x", Work: &inner{}, Any: []any{1}})
+	raw, err := c.encode(everything{Name: "x", Work: &inner{}, Any: []any{1}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func FuzzDecode(f *testing.F) {
 		if value.Check(b) != nil {
 			return
 		}
-		var d document
+		var d everything
 		_ = c.decode("k", b, &d)
 		var m map[string][]*int
 		_ = c.decode("k", b, &m)

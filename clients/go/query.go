@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/topgunbuild/topgun-go/internal/core/document"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -117,7 +119,7 @@ func (m *Map[T]) Query(ctx context.Context, q Query) (*Subscription[Result[T]], 
 	if m.err != nil {
 		return nil, m.err
 	}
-	return query[T](ctx, m.client, m.name, q)
+	return query[T](ctx, m.client, m.name, q, false)
 }
 
 // Query returns a live result over the sets of the map. A row is a key, its value
@@ -131,14 +133,15 @@ func (m *ORMap[T]) Query(ctx context.Context, q Query) (*Subscription[Result[map
 	if m.err != nil {
 		return nil, m.err
 	}
-	return query[map[string]T](ctx, m.client, m.name, q)
+	return query[map[string]T](ctx, m.client, m.name, q, true)
 }
 
-func query[T any](ctx context.Context, c *Client, mapName string, q Query) (*Subscription[Result[T]], error) {
+func query[T any](ctx context.Context, c *Client, mapName string, q Query, sets bool) (*Subscription[Result[T]], error) {
 	live, err := c.newQuery(mapName, q)
 	if err != nil {
 		return nil, err
 	}
+	live.sets = sets
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	live.ending, err = c.newEnding(ctx, func() {
@@ -208,12 +211,15 @@ func (c *Client) newQuery(mapName string, q Query) (*liveQuery, error) {
 	for _, a := range q.Aggregations {
 		l.message.Query.Aggregations = append(l.message.Query.Aggregations, wire.Aggregation{Func: wire.AggregateFunc(a.Func), Field: a.Of})
 	}
+	if l.grouping, err = group.NewGrouping(&l.message.Query); err != nil {
+		return nil, queryError(err)
+	}
 	if q.Limit > 0 {
 		l.message.Query.Limit = wire.Some(int64(q.Limit))
 	}
 	for _, s := range q.Sort {
 		l.message.Query.Sort = append(l.message.Query.Sort, wire.SortField{Field: s.By, Descending: s.Descending})
-		l.sort = append(l.sort, value.ParsePath(s.By))
+		l.sort = append(l.sort, document.NewAttribute(s.By))
 		// Rows are put in order here too, so what orders them has to come along.
 		if len(l.fields) > 0 && s.By != predicate.KeyAttribute && !slices.Contains(l.message.Fields, s.By) {
 			l.message.Fields = append(l.message.Fields, s.By)

@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/topgunbuild/topgun-go/internal/core/predicate"
+	"github.com/topgunbuild/topgun-go/internal/core/document"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
@@ -15,8 +16,10 @@ import (
 type liveQuery struct {
 	ending   *ending
 	message  *wire.QuerySub // of the subscription
-	sort     []value.Path
+	sort     []document.Attribute
 	fields   []string
+	grouping *group.Grouping // nil for a query of records
+	sets     bool            // rows are the values of sets, by their tags
 	rows     map[string]*liveRow
 	answered bool
 	told     bool                 // the first result was read
@@ -148,21 +151,21 @@ func (c *Client) queryCounted(m *wire.QueryTotal) {
 func (l *liveQuery) put(key string, old *liveRow, v value.Raw) {
 	row := old
 	if old == nil || !value.Equal(old.value, v) {
-		row = l.row(strings.Clone(key), v)
+		doc := v
+		if l.sets && l.grouping == nil && len(l.fields) == 0 {
+			doc = document.OfValues(v)
+		}
+		row = l.row(strings.Clone(key), v, doc)
 		l.note(row.key, old)
 	}
 	l.rows[row.key] = row
 }
 
-func (l *liveQuery) row(key string, v value.Raw) *liveRow {
+// row makes a row. doc is what orders it.
+func (l *liveQuery) row(key string, v, doc value.Raw) *liveRow {
 	row := &liveRow{key: key, value: v}
-	for _, path := range l.sort {
-		if path.String() == predicate.KeyAttribute {
-			row.sort = append(row.sort, value.AppendStr(nil, key))
-			continue
-		}
-		s, _ := value.Lookup(v, path)
-		row.sort = append(row.sort, s)
+	for _, attribute := range l.sort {
+		row.sort = append(row.sort, attribute.Of(key, doc))
 	}
 	return row
 }

@@ -3,11 +3,14 @@ package topgun
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"hash/fnv"
-	"slices"
+	"iter"
+	"maps"
 	"strings"
 
-	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -23,30 +26,69 @@ const localLimit = 10_000
 // result follows the replica; that a record's time to live has passed shows when
 // there is another reason for a new one.
 //
-// References to auth find nothing, and groups are not made here: both are a
-// *QueryError. A Cursor continues results of QueryLocal only.
+// A Cursor continues results of QueryLocal only, at any time. The server's limits
+// count here too: a query of more than 65 536 groups ends with a *QueryError.
 func (m *Map[T]) QueryLocal(ctx context.Context, q Query) (*Subscription[Result[T]], error) {
 	if m.err != nil {
 		return nil, m.err
 	}
-	c := m.client
-	l, err := c.newLocalQuery(q)
+	r := m.replica
+	return queryLocal[T](ctx, m.client, q, source{
+		&r.replica, change.KindLWW, maps.All(r.states),
+		func(key string) string { return r.states[key] },
+	})
+}
+
+// QueryLocal is ORMap.Query answered from the replica of this client; see
+// Map.QueryLocal.
+func (m *ORMap[T]) QueryLocal(ctx context.Context, q Query) (*Subscription[Result[map[string]T]], error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	r := m.replica
+	return queryLocal[map[string]T](ctx, m.client, q, source{
+		&r.replica, change.KindOR,
+		func(yield func(key, state string) bool) {
+			for key, state := range r.states {
+				if !yield(key, string(state)) {
+					return
+				}
+			}
+		},
+		func(key string) string { return string(r.states[key]) },
+	})
+}
+
+// source is a replica as queries read it. It is guarded by Client.mu.
+type source struct {
+	replica *replica
+	kind    change.Kind
+	states  iter.Seq2[string, string] // by key
+	state   func(key string) string
+}
+
+func queryLocal[T any](ctx context.Context, c *Client, q Query, from source) (*Subscription[Result[T]], error) {
+	l, err := c.newLocalQuery(q, from)
 	if err != nil {
 		return nil, err
 	}
-	l.states = m.replica.states
 	c.mu.Lock()
-	l.follower, err = c.follow(ctx, &m.replica.replica)
+	l.follower, err = c.follow(ctx, from.replica)
 	// What changes while the records are looked at, the follower will tell.
-	now, known := c.now(), make([]liveState, 0, len(l.states))
-	for key, state := range l.states {
+	now, known := c.now(), []liveState(nil)
+	for key, state := range from.states {
 		known = append(known, liveState{key, state})
 	}
 	c.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	l.fill(known, now)
+	if err := l.fill(known, now); err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		l.follower.ending.end(err)
+		return nil, err
+	}
 	l.follower.ending.ring()
 	return &Subscription[Result[T]]{l.follower.ending, func() (func() (Result[T], error), bool) {
 		s, ok := l.take(c.now())
@@ -63,25 +105,23 @@ type localQuery struct {
 	*liveQuery // the order of rows, and their fields
 
 	follower *follower
-	states   map[string]string // of the replica
+	source   source
 	match    *predicate.Program
+	ends     map[string]int64 // of records that expire, or of which a part does: the last millisecond before that
+	groups   *localGroups     // nil for a query of records
 	limit    int
-	id       uint32   // of condition and order, to which cursors belong
+	id       uint32   // of condition, order and groups, to which cursors belong
 	after    *liveRow // rows up to it are left out
 
-	all    []*liveRow          // that match, in order
-	before map[string]struct{} // keys that match and are left out by after
+	all    []*liveRow          // in order, but for those that are left out
+	before map[string]struct{} // keys of rows that are left out by after
 	byKey  map[string]*liveRow
-	ends   map[string]int64 // of rows with a time to live: their last millisecond
-	window map[string]*liveRow
+	window map[string]*liveRow // what was read last
 }
 
 type liveState struct{ key, state string }
 
-func (c *Client) newLocalQuery(q Query) (*localQuery, error) {
-	if len(q.GroupBy)+len(q.Aggregations) > 0 {
-		return nil, &QueryError{Name: wire.CodeInvalidQuery.Name(), Reason: "groups are made by the server only: use Query"}
-	}
+func (c *Client) newLocalQuery(q Query, from source) (*localQuery, error) {
 	after := q.After
 	q.After = ""
 	live, err := c.newQuery("", q)
@@ -89,11 +129,14 @@ func (c *Client) newLocalQuery(q Query) (*localQuery, error) {
 		return nil, err
 	}
 	l := &localQuery{
-		liveQuery: live, limit: localLimit,
+		liveQuery: live, source: from, limit: localLimit,
 		byKey: map[string]*liveRow{}, before: map[string]struct{}{}, ends: map[string]int64{}, window: map[string]*liveRow{},
 	}
 	if q.Limit > 0 && q.Limit < localLimit {
 		l.limit = q.Limit
+	}
+	if live.grouping != nil {
+		l.groups = newLocalGroups(live.grouping)
 	}
 	node, err := conditionOf(&live.message.Query)
 	if err == nil {
@@ -107,6 +150,7 @@ func (c *Client) newLocalQuery(q Query) (*localQuery, error) {
 	for _, s := range q.Sort {
 		_, _ = h.Write(value.AppendBool(value.AppendStr(nil, s.By), s.Descending))
 	}
+	_, _ = h.Write([]byte(live.grouping.Text()))
 	l.id = h.Sum32()
 	if after != "" {
 		if l.after = l.parseCursor(after); l.after == nil {
@@ -125,101 +169,6 @@ func conditionOf(q *wire.Query) (*predicate.Node, error) {
 		return predicate.ParseWhere(q.Where)
 	}
 	return nil, nil
-}
-
-// fill takes in a whole replica.
-func (l *localQuery) fill(known []liveState, now int64) {
-	for _, k := range known {
-		if row := l.wanted(k.key, k.state, now); row != nil {
-			l.byKey[k.key] = row
-			l.all = append(l.all, row)
-		}
-	}
-	slices.SortFunc(l.all, l.compare)
-}
-
-// wanted returns the row of a state, nil if the query does not want it.
-func (l *localQuery) wanted(key, state string, now int64) *liveRow {
-	delete(l.ends, key)
-	delete(l.before, key)
-	rec, err := crdt.ParseLWW(state)
-	if err != nil || !rec.Visible(now) || !l.match.Match(key, rec.Value) {
-		return nil
-	}
-	if rec.TTL != 0 {
-		l.ends[key] = rec.TS.Millis + rec.TTL
-	}
-	row := l.row(key, rec.Value)
-	if l.after != nil && l.compare(row, l.after) <= 0 {
-		l.before[key] = struct{}{}
-		return nil
-	}
-	return row
-}
-
-// refresh brings the row of a key up to date. mu is held.
-func (l *localQuery) refresh(key string, now int64) {
-	old, next := l.byKey[key], l.wanted(key, l.states[key], now)
-	if old != nil && next != nil && l.alike(old, next) {
-		return
-	}
-	if old != nil {
-		i, _ := slices.BinarySearchFunc(l.all, old, l.compare)
-		l.all = slices.Delete(l.all, i, i+1)
-		delete(l.byKey, key)
-	}
-	if next != nil {
-		i, _ := slices.BinarySearchFunc(l.all, next, l.compare)
-		l.all = slices.Insert(l.all, i, next)
-		l.byKey[key] = next
-	}
-}
-
-// alike reports whether two rows of a key are the same to the application.
-func (l *localQuery) alike(a, b *liveRow) bool {
-	if len(l.fields) == 0 {
-		return value.Equal(a.value, b.value)
-	}
-	return l.compare(a, b) == 0 && value.Equal(l.project(a.value), l.project(b.value))
-}
-
-// take returns the result, if it is another one than was read last. mu is held.
-func (l *localQuery) take(now int64) (snapshot, bool) {
-	for key, ok := l.follower.pop(); ok; key, ok = l.follower.pop() {
-		l.refresh(key, now)
-	}
-	for key, end := range l.ends {
-		if end < now {
-			l.refresh(key, now)
-		}
-	}
-	s := snapshot{first: !l.told, rows: slices.Clone(l.all[:min(len(l.all), l.limit)]), more: len(l.all) > l.limit}
-	if l.message.Query.TotalCount {
-		s.total = int64(len(l.all) + len(l.before))
-	}
-	shown := make(map[string]*liveRow, len(s.rows))
-	for _, row := range s.rows {
-		shown[row.key] = row
-		switch was := l.window[row.key]; {
-		case was == nil:
-			s.updates = append(s.updates, rowUpdate{Entered, row.key, row})
-		case was != row:
-			s.updates = append(s.updates, rowUpdate{Updated, row.key, row})
-		}
-		delete(l.window, row.key)
-	}
-	for key := range l.window {
-		s.updates = append(s.updates, rowUpdate{kind: Left, key: key})
-	}
-	l.window = shown
-	if l.told && len(s.updates) == 0 && s.total == l.known {
-		return snapshot{}, false
-	}
-	l.told, l.known = true, s.total
-	if n := len(s.rows); s.more && n > 0 {
-		s.cursor = l.cursorAt(s.rows[n-1])
-	}
-	return s, true
 }
 
 // project leaves out the fields that were not asked for.
@@ -262,4 +211,9 @@ func (l *localQuery) parseCursor(cursor string) *liveRow {
 		return nil
 	}
 	return row
+}
+
+var errManyGroups = &QueryError{
+	Name:   wire.CodeTooLarge.Name(),
+	Reason: fmt.Sprintf("the query has more than %d groups; narrow it or group by less", group.MaxGroups),
 }

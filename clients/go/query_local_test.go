@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/topgunbuild/topgun-go/clients/go"
+	"github.com/topgunbuild/topgun-go/internal/core/group"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
@@ -33,133 +34,206 @@ func docs() *rapid.Generator[any] {
 	})
 }
 
-// queries draws queries that a replica can answer.
-func queries() *rapid.Generator[topgun.Query] {
-	attribute := rapid.SampledFrom([]string{"a", "b", "c", "d.e", "c.0", "_key"})
-	literal := rapid.SampledFrom([]any{nil, true, 0, 1, 1.5, "a", "B", "%a%", "", []any{"a", 1}})
-	var condition func(depth int) *rapid.Generator[topgun.Predicate]
-	condition = func(depth int) *rapid.Generator[topgun.Predicate] {
-		return rapid.Custom(func(t *rapid.T) topgun.Predicate {
-			if depth > 0 && rapid.Bool().Draw(t, "branch") {
-				children := rapid.SliceOfN(condition(depth-1), 0, 2).Draw(t, "children")
-				switch rapid.IntRange(0, 2).Draw(t, "which") {
-				case 0:
-					return topgun.All(children...)
-				case 1:
-					return topgun.Any(children...)
-				}
-				return topgun.Not(condition(depth-1).Draw(t, "child"))
-			}
-			switch op := rapid.SampledFrom([]string{
-				"eq", "neq", "gt", "gte", "lt", "lte", "like", "regex", "in", "between", "isNull", "isNotNull",
-				"contains", "containsAll", "containsAny", "startsWith", "endsWith",
-			}).Draw(t, "op"); op {
-			case "like", "regex", "startsWith", "endsWith":
-				return topgun.Is(attribute.Draw(t, "attribute"), op, rapid.SampledFrom([]string{"", "a", "%A%", "_", "B|a", "^k1"}).Draw(t, "pattern"))
-			case "between":
-				return topgun.Is(attribute.Draw(t, "attribute"), op, []any{literal.Draw(t, "low"), literal.Draw(t, "high")})
-			default:
-				return topgun.Is(attribute.Draw(t, "attribute"), op, literal.Draw(t, "value"))
-			}
-		})
-	}
-	return rapid.Custom(func(t *rapid.T) topgun.Query {
-		q := topgun.Query{Limit: rapid.IntRange(0, 6).Draw(t, "limit")}
-		if rapid.Bool().Draw(t, "where") {
-			q.Where = map[string]any{attribute.Draw(t, "field"): literal.Draw(t, "equals")}
-		} else {
-			q.Predicate = condition(2).Draw(t, "condition")
-		}
-		for range rapid.IntRange(0, 2).Draw(t, "sorts") {
-			q.Sort = append(q.Sort, topgun.Sort{
-				By:         rapid.SampledFrom([]string{"a", "b", "d.e"}).Draw(t, "by"),
-				Descending: rapid.Bool().Draw(t, "descending"),
-			})
-		}
-		if rapid.Bool().Draw(t, "projected") {
-			q.Fields = []string{"a", "d.e"}
-		}
-		return q
-	})
+// asker draws queries that a replica can answer.
+type asker struct {
+	attributes []string // of which some are there
+	sorts      []string // which order rows
+	fields     []string
 }
 
-// rowsOf is a result as text.
-func rowsOf(r topgun.Result[any]) string {
+var (
+	ofValues = asker{[]string{"a", "b", "c", "d.e", "c.0", "_key"}, []string{"a", "b", "d.e"}, []string{"a", "d.e"}}
+	ofSets   = asker{[]string{"_values", "_values.0", "_values.1", "_key", "none"}, []string{"_values", "_values.0"}, []string{"_values.1", "none"}}
+
+	literals = rapid.SampledFrom([]any{nil, true, 0, 1, 1.5, "a", "B", "%a%", "", []any{"a", 1}})
+)
+
+func (a asker) attribute(t *rapid.T, label string) string {
+	return rapid.SampledFrom(a.attributes).Draw(t, label)
+}
+
+func (a asker) condition(t *rapid.T, depth int) topgun.Predicate {
+	if depth > 0 && rapid.Bool().Draw(t, "branch") {
+		var children []topgun.Predicate
+		for range rapid.IntRange(0, 2).Draw(t, "children") {
+			children = append(children, a.condition(t, depth-1))
+		}
+		switch rapid.IntRange(0, 2).Draw(t, "which") {
+		case 0:
+			return topgun.All(children...)
+		case 1:
+			return topgun.Any(children...)
+		}
+		return topgun.Not(a.condition(t, depth-1))
+	}
+	switch op := rapid.SampledFrom([]string{
+		"eq", "neq", "gt", "gte", "lt", "lte", "like", "regex", "in", "between", "isNull", "isNotNull",
+		"contains", "containsAll", "containsAny", "startsWith", "endsWith",
+	}).Draw(t, "op"); op {
+	case "like", "regex", "startsWith", "endsWith":
+		return topgun.Is(a.attribute(t, "attribute"), op, rapid.SampledFrom([]string{"", "a", "%A%", "_", "B|a", "^k1"}).Draw(t, "pattern"))
+	case "between":
+		return topgun.Is(a.attribute(t, "attribute"), op, []any{literals.Draw(t, "low"), literals.Draw(t, "high")})
+	default:
+		return topgun.Is(a.attribute(t, "attribute"), op, literals.Draw(t, "value"))
+	}
+}
+
+// group makes groups of what q asks for, and returns what they can be ordered by.
+func (a asker) group(t *rapid.T, q *topgun.Query) []string {
+	for range rapid.IntRange(0, 2).Draw(t, "by") {
+		if by := a.attribute(t, "group by"); !slices.Contains(q.GroupBy, by) {
+			q.GroupBy = append(q.GroupBy, by)
+		}
+	}
+	sorts := append([]string{"__count", "__key"}, q.GroupBy...)
+	for range rapid.IntRange(1, 3).Draw(t, "aggregations") {
+		of := topgun.Aggregation{
+			Func: rapid.SampledFrom([]string{"count", "sum", "avg", "min", "max"}).Draw(t, "func"),
+			Of:   a.attribute(t, "of"),
+		}
+		q.Aggregations = append(q.Aggregations, of)
+		sorts = append(sorts, "__"+of.Func+"_"+of.Of)
+	}
+	return sorts
+}
+
+func (a asker) query(t *rapid.T) topgun.Query {
+	q := topgun.Query{Limit: rapid.IntRange(0, 6).Draw(t, "limit"), Total: rapid.Bool().Draw(t, "total")}
+	if rapid.Bool().Draw(t, "where") {
+		q.Where = map[string]any{a.attribute(t, "field"): literals.Draw(t, "equals")}
+	} else {
+		q.Predicate = a.condition(t, 2)
+	}
+	sorts, fields := a.sorts, a.fields
+	if rapid.IntRange(0, 2).Draw(t, "grouped") == 0 {
+		sorts = a.group(t, &q)
+		fields = sorts[len(sorts)-2:]
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "sorts") {
+		q.Sort = append(q.Sort, topgun.Sort{
+			By:         rapid.SampledFrom(sorts).Draw(t, "order by"),
+			Descending: rapid.Bool().Draw(t, "descending"),
+		})
+	}
+	if rapid.Bool().Draw(t, "projected") {
+		q.Fields = fields
+	}
+	return q
+}
+
+// rowsOf is a result as text; rowsAndMore says also whether rows are left out.
+func rowsOf[T any](r topgun.Result[T]) string {
 	var b strings.Builder
 	for _, row := range r.Rows {
 		fmt.Fprintf(&b, "%s %v\n", row.Key, row.Value)
 	}
-	return fmt.Sprintf("%smore %t", b.String(), r.More)
+	return fmt.Sprintf("%sof %d", b.String(), r.Total)
+}
+
+func rowsAndMore[T any](r topgun.Result[T]) string {
+	return fmt.Sprintf("%s more %t", rowsOf(r), r.More)
+}
+
+// queried is a map of any kind.
+type queried[T any] interface {
+	Query(context.Context, topgun.Query) (*topgun.Subscription[topgun.Result[T]], error)
+	QueryLocal(context.Context, topgun.Query) (*topgun.Subscription[topgun.Result[T]], error)
 }
 
 // TestAReplicaAnswersAsTheServerDoes compares both on random records, page by
-// page, and the live result with a new one after every change.
+// page, and the live results of both with a new one after changes.
 func TestAReplicaAnswersAsTheServerDoes(t *testing.T) {
 	s := startServer(t)
 	c := s.connect()
 	run := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		run++
-		m := topgun.MapOf[any](c, fmt.Sprint("m", run))
-		write := func(i int) {
-			key := fmt.Sprint("k", rapid.IntRange(0, 12).Draw(rt, "key"))
-			if rapid.IntRange(0, 4).Draw(rt, "remove") == 0 {
-				must(m.Remove(key))(t)
-				return
-			}
-			must(m.Set(key, docs().Draw(rt, fmt.Sprint("doc", i))))(t)
-		}
-		for i := range rapid.IntRange(0, 12).Draw(rt, "records") {
-			write(i)
-		}
-		for range rapid.IntRange(1, 4).Draw(rt, "queries") {
-			q := queries().Draw(rt, "query")
-			live := must(m.QueryLocal(within(t), q))(t)
-			here := must(live.Next())(t)
-			there := must(m.Query(within(t), q))(t)
-			if a, b := rowsOf(here), rowsOf(must(there.Next())(t)); a != b {
-				rt.Fatalf("%+v\nhere\n%s\nthere\n%s", q, a, b)
-			}
-			there.Close()
-			for i := range rapid.IntRange(0, 5).Draw(rt, "changes") {
-				before := rowsOf(here)
-				write(100 + i)
-				again := must(m.QueryLocal(within(t), q))(t)
-				want := must(again.Next())(t)
-				again.Close()
-				if rowsOnly(rowsOf(want)) == rowsOnly(before) {
-					continue // nothing to tell
+	keyOf := func(rt *rapid.T) string { return fmt.Sprint("k", rapid.IntRange(0, 12).Draw(rt, "key")) }
+	t.Run("values", func(t *testing.T) {
+		rapid.Check(t, func(rt *rapid.T) {
+			run++
+			m := topgun.MapOf[any](c, fmt.Sprint("m", run))
+			agrees(t, rt, m, ofValues, func() {
+				if key := keyOf(rt); rapid.IntRange(0, 4).Draw(rt, "remove") == 0 {
+					must(m.Remove(key))(t)
+				} else {
+					must(m.Set(key, docs().Draw(rt, "doc")))(t)
 				}
-				here = must(live.Next())(t)
-				if a, b := rowsOf(here), rowsOf(want); a != b {
-					rt.Fatalf("%+v\nlive\n%s\nanew\n%s", q, a, b)
+			})
+		})
+	})
+	t.Run("sets", func(t *testing.T) {
+		values := rapid.SampledFrom([]any{true, 0, 1, 1.5, "a", "B", "", []any{"a", 1}, map[string]any{"x": 1}, nil})
+		rapid.Check(t, func(rt *rapid.T) {
+			run++
+			m := topgun.ORMapOf[any](c, fmt.Sprint("m", run))
+			agrees(t, rt, m, ofSets, func() {
+				if key, v := keyOf(rt), values.Draw(rt, "value"); rapid.IntRange(0, 2).Draw(rt, "remove") == 0 {
+					must(m.Remove(key, v))(t)
+				} else {
+					must(m.Add(key, v))(t)
 				}
-			}
-			live.Close()
-			// All pages are the result without a limit.
-			q.Limit, here.Rows = 0, nil
-			whole := must(m.QueryLocal(within(t), q))(t)
-			want := must(whole.Next())(t)
-			whole.Close()
-			q.Limit = 2
-			for more := true; more; {
-				page := must(m.QueryLocal(within(t), q))(t)
-				r := must(page.Next())(t)
-				page.Close()
-				here.Rows = append(here.Rows, r.Rows...)
-				more, q.After = r.More, r.Cursor
-			}
-			here.More = false
-			if a, b := rowsOf(here), rowsOf(want); a != b {
-				rt.Fatalf("%+v\npages\n%s\nwhole\n%s", q, a, b)
-			}
-		}
+			})
+		})
 	})
 }
 
-func rowsOnly(text string) string {
-	rows, _, _ := strings.Cut(text, "more ")
-	return rows
+// agrees compares the answers to random queries on a map, to which write writes
+// something.
+func agrees[T any](t *testing.T, rt *rapid.T, m queried[T], ask asker, write func()) {
+	t.Helper()
+	once := func(q topgun.Query) topgun.Result[T] {
+		live := must(m.QueryLocal(within(t), q))(t)
+		defer live.Close()
+		return must(live.Next())(t)
+	}
+	for range rapid.IntRange(0, 12).Draw(rt, "records") {
+		write()
+	}
+	for range rapid.IntRange(1, 4).Draw(rt, "queries") {
+		q := ask.query(rt)
+		live, there := must(m.QueryLocal(within(t), q))(t), must(m.Query(within(t), q))(t)
+		here, far := must(live.Next())(t), must(there.Next())(t)
+		if a, b := rowsAndMore(here), rowsAndMore(far); a != b {
+			rt.Fatalf("%+v\nhere\n%s\nthere\n%s", q, a, b)
+		}
+		for range rapid.IntRange(0, 5).Draw(rt, "changes") {
+			write()
+			want := once(q)
+			if rowsOf(want) == rowsOf(here) {
+				continue // nothing to tell
+			}
+			here = must(live.Next())(t)
+			if a, b := rowsAndMore(here), rowsAndMore(want); a != b {
+				rt.Fatalf("%+v\nlive\n%s\nanew\n%s", q, a, b)
+			}
+		}
+		for rowsOf(far) != rowsOf(here) {
+			r, err := there.Next()
+			if err != nil {
+				rt.Fatalf("%+v\nhere\n%s\nthere\n%s\n%v", q, rowsOf(here), rowsOf(far), err)
+			}
+			far = r
+		}
+		live.Close()
+		there.Close()
+		// All pages are the result without a limit.
+		q.Limit = 0
+		want := once(q)
+		pages := want
+		pages.Rows = nil
+		q.Limit = 2
+		for more := true; more; {
+			r := once(q)
+			if r.Total != want.Total {
+				rt.Fatalf("%+v\na page is of %d rows, all are %d", q, r.Total, want.Total)
+			}
+			pages.Rows = append(pages.Rows, r.Rows...)
+			more, q.After = r.More, r.Cursor
+		}
+		if a, b := rowsOf(pages), rowsOf(want); a != b {
+			rt.Fatalf("%+v\npages\n%s\nwhole\n%s", q, a, b)
+		}
+	}
 }
 
 func TestAReplicaAnswersWithoutAServer(t *testing.T) {
@@ -194,7 +268,7 @@ func TestAReplicaAnswersWithoutAServer(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 	for _, q := range []topgun.Query{
-		{GroupBy: []string{"done"}},
+		{Aggregations: []topgun.Aggregation{{Func: "median", Of: "rank"}}},
 		{After: "nonsense"},
 		{After: first.Cursor, Sort: []topgun.Sort{{By: "title"}}},
 		{Predicate: topgun.Is("a", "resembles", 1)},
@@ -284,13 +358,42 @@ func TestGroupsAreRows(t *testing.T) {
 	for i, title := range strings.Fields("a b c") {
 		must(m.Set(title, todo{Title: title, Rank: i, Done: i == 1}))(t)
 	}
-	live := must(topgun.MapOf[any](c, "todos").Query(within(t), topgun.Query{
+	q := topgun.Query{
 		GroupBy: []string{"done"}, Aggregations: []topgun.Aggregation{{Func: "sum", Of: "rank"}, {Func: "max", Of: "title"}},
-	}))(t)
-	r := must(live.Next())(t)
+	}
+	groups := topgun.MapOf[any](c, "todos")
+	live, local := must(groups.Query(within(t), q))(t), must(groups.QueryLocal(within(t), q))(t)
 	want := "[{null map[__count:2 __key:null __max_title:c __sum_rank:2 done:<nil>]} {true map[__count:1 __key:true __max_title:b __sum_rank:1 done:true]}]"
-	if fmt.Sprint(r.Rows) != want {
-		t.Errorf("got  %v\nwant %s", r.Rows, want)
+	for _, sub := range []*topgun.Subscription[topgun.Result[any]]{live, local} {
+		if r := must(sub.Next())(t); fmt.Sprint(r.Rows) != want {
+			t.Errorf("got  %v\nwant %s", r.Rows, want)
+		}
+	}
+	must(m.Remove("b"))(t) // the last one of its group
+	for _, sub := range []*topgun.Subscription[topgun.Result[any]]{live, local} {
+		if r := must(sub.Next())(t); len(r.Rows) != 1 || fmt.Sprint(r.Updates) != "[{left true <nil>}]" {
+			t.Errorf("rows %v, updates %v", r.Rows, r.Updates)
+		}
+	}
+}
+
+func TestThereIsAnEndToLocalGroups(t *testing.T) {
+	c := must(topgun.Connect(context.Background(), "ws://127.0.0.1:1/ws", topgun.StartOffline(), topgun.WithLimits(topgun.Limits{QueueOps: 1 << 17})))(t)
+	t.Cleanup(c.Close)
+	m := topgun.MapOf[any](c, "m")
+	for i := range group.MaxGroups {
+		must(m.Set(fmt.Sprint(i), i))(t)
+	}
+	q := topgun.Query{GroupBy: []string{"_key"}}
+	live := must(m.QueryLocal(within(t), q))(t)
+	must(live.Next())(t)
+	must(m.Set("one more", 0))(t)
+	var e *topgun.QueryError
+	if _, err := live.Next(); !errors.As(err, &e) || e.Name != "TOO_LARGE" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := m.QueryLocal(within(t), q); !errors.As(err, &e) || e.Name != "TOO_LARGE" {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -345,8 +448,36 @@ func TestQueriesOverSets(t *testing.T) {
 	}
 	must(m.Remove("x", "red"))(t)
 	await(t, live, func(r topgun.Result[map[string]string]) bool { return len(r.Rows) == 1 })
-	if _, err := topgun.ORMapOf[int](c, "").Query(within(t), topgun.Query{}); !errors.Is(err, topgun.ErrInvalidName) {
-		t.Errorf("got %v", err)
+	for _, ask := range []func(context.Context, topgun.Query) (*topgun.Subscription[topgun.Result[map[string]int]], error){
+		topgun.ORMapOf[int](c, "").Query, topgun.ORMapOf[int](c, "").QueryLocal,
+	} {
+		if _, err := ask(within(t), topgun.Query{}); !errors.Is(err, topgun.ErrInvalidName) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestExpiredValuesAreNotInALocalResult(t *testing.T) {
+	now := newManualClock()
+	c := must(topgun.Connect(context.Background(), "ws://127.0.0.1:1/ws", topgun.StartOffline(), topgun.WithClock(now)))(t)
+	t.Cleanup(c.Close)
+	m := topgun.ORMapOf[string](c, "m")
+	must(m.Add("k", "short", topgun.WithTTL(time.Second)))(t)
+	must(m.Add("k", "long"))(t)
+	both := must(m.QueryLocal(within(t), topgun.Query{}))(t)
+	alone := must(m.QueryLocal(within(t), topgun.Query{Predicate: topgun.Not(topgun.Is("_values", "contains", "short"))}))(t)
+	if r := must(both.Next())(t); len(r.Rows) != 1 || len(r.Rows[0].Value) != 2 {
+		t.Fatalf("rows %v", r.Rows)
+	}
+	if r := must(alone.Next())(t); len(r.Rows) != 0 {
+		t.Fatalf("rows %v", r.Rows)
+	}
+	now.advance(2 * time.Second)
+	must(m.Add("other", "x"))(t)
+	for _, live := range []*topgun.Subscription[topgun.Result[map[string]string]]{both, alone} {
+		if r := must(live.Next())(t); len(r.Rows) != 2 || len(r.Rows[0].Value) != 1 {
+			t.Errorf("rows %v", r.Rows)
+		}
 	}
 }
 

@@ -69,11 +69,29 @@ func ofSet(state crdt.ORState, at int64) (d Document) {
 	}
 	d.There, d.Made = true, true
 	d.Value = append(value.AppendMap(nil, live), fields...)
-	// A tag of that name would come behind it and so be found.
-	d.Full = value.AppendStr(value.AppendMap(nil, live+1), Values)
-	d.Full = append(value.AppendArray(d.Full, live), values...)
-	d.Full = append(d.Full, fields...)
+	d.Full = wholeSet(live, fields, values)
 	return d
+}
+
+// wholeSet has the values twice: as a list, and by their tags.
+func wholeSet(live int, fields, values []byte) value.Raw {
+	// A tag of that name would come behind it and so be found.
+	b := value.AppendStr(value.AppendMap(nil, live+1), Values)
+	b = append(value.AppendArray(b, live), values...)
+	return append(b, fields...)
+}
+
+// OfValues returns what attributes are looked up in, given the value of the row
+// of an observed-remove map: the Full of a Value.
+func OfValues(v value.Raw) value.Raw {
+	live := 0
+	var fields, values []byte
+	for tag, one := range value.Fields(v) {
+		live++
+		fields = append(value.AppendStr(fields, tag), one...)
+		values = append(values, one...)
+	}
+	return wholeSet(live, fields, values)
 }
 
 func ofCounter(state crdt.CounterState) Document {

@@ -58,6 +58,9 @@ func TestTheLiveValuesAreTheDocument(t *testing.T) {
 	if fields, _ := whole.Value.Any().(map[string]any); len(fields) != 2 || fields["1:0:n"] != "first" {
 		t.Errorf("the row is %v", fields)
 	}
+	if again := OfValues(whole.Value); string(again) != string(whole.Full) {
+		t.Errorf("of the row follows %x, the document is %x", again, whole.Full)
+	}
 	if key := NewAttribute("_key").Of("k", whole.Full); key.Any() != "k" {
 		t.Errorf("the key is %v", key)
 	}
