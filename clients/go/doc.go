@@ -13,6 +13,7 @@
 // # What there is
 //
 //   - MapOf: maps in which the latest write wins; live queries over them.
+//   - FieldOf and Where: queries that the compiler checks.
 //   - ORMapOf: maps whose keys hold sets of values; concurrent adds and removes merge.
 //   - CounterOf: counters that any number of clients count up and down.
 //   - TopicOf: messages to whoever listens now, at most once, nothing stored.

@@ -150,6 +150,84 @@ func ExampleMap_QueryLocal() {
 	// Bob 10 more: true
 }
 
+// Player is a record with its fields, which queries compare and order by.
+type Player struct {
+	Name  string   `json:"name"`
+	Score int      `json:"score"`
+	Teams []string `json:"teams"`
+}
+
+var (
+	playerName  = topgun.Must(topgun.TextOf[Player, string]("name"))
+	playerScore = topgun.Must(topgun.OrderedOf[Player, int]("score"))
+	playerTeams = topgun.Must(topgun.ListOf[Player, string]("teams"))
+)
+
+func ExampleSelection() {
+	ctx := context.Background()
+	c, err := topgun.Connect(ctx, "ws://localhost:1/ws", topgun.StartOffline()) // nobody is there
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	players := topgun.MapOf[Player](c, "players")
+	for i, name := range []string{"Ann", "Bob", "Eve", "Joe"} {
+		if _, err := players.Set(name, Player{name, 10 * i, []string{"red"}}); err != nil {
+			panic(err)
+		}
+	}
+	best := topgun.Where(
+		playerTeams.Contains("red"),
+		topgun.Any(playerScore.Ge(20), playerName.HasPrefix("B")),
+	).Sort(playerScore.Desc()).Limit(2)
+
+	live, err := best.QueryLocal(ctx, players) // Query asks the server
+	if err != nil {
+		panic(err)
+	}
+	var page topgun.Result[*Player]
+	for result, err := range live.All() {
+		if err != nil {
+			panic(err)
+		}
+		for _, row := range result.Rows {
+			fmt.Print(row.Value.Name, " ", row.Value.Score, ", ")
+		}
+		fmt.Println("more:", result.More)
+		if page.Rows != nil {
+			fmt.Println("Joe is the same:", result.Rows[0].Value == page.Rows[0].Value)
+			break
+		}
+		page = result
+		if _, err := players.Set("Eve", Player{"Eve", 25, []string{"red"}}); err != nil {
+			panic(err)
+		}
+	}
+
+	behind, err := best.After(page.Cursor).QueryLocal(ctx, players)
+	if err != nil {
+		panic(err)
+	}
+	next, err := behind.Next()
+	fmt.Println(next.Rows[0].Key, "more:", next.More, err)
+	// Output:
+	// Joe 30, Eve 20, more: true
+	// Joe 30, Eve 25, more: true
+	// Joe is the same: true
+	// Bob more: false <nil>
+}
+
+// A field that is not there is found when the variables of the package are made.
+func ExampleFieldOf() {
+	_, err := topgun.FieldOf[Player, int]("points")
+	fmt.Println(err)
+	_, err = topgun.FieldOf[Player, string]("score")
+	fmt.Println(err)
+	// Output:
+	// topgun: query refused: INVALID_QUERY: topgun_test.Player has no field "points": topgun_test.Player has name, score, teams
+	// topgun: query refused: INVALID_QUERY: the field "score" of topgun_test.Player holds int, not string
+}
+
 func ExampleORMap() {
 	url, stop := exampleServer()
 	defer stop()

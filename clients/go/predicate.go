@@ -29,24 +29,30 @@ func Is(attribute, operator string, v any) Predicate {
 	return Predicate{map[string]any{"op": operator, "attribute": attribute, "value": v}}
 }
 
-// All holds when all of ps do.
-func All(ps ...Predicate) Predicate { return combine("and", ps) }
+// Conditional is a Predicate, or a Condition on records of any type.
+type Conditional interface {
+	~struct{ node map[string]any }
+}
 
-// Any holds when one of ps does.
-func Any(ps ...Predicate) Predicate { return combine("or", ps) }
+// All holds when all of cs do.
+func All[C Conditional](cs ...C) C { return combine("and", cs) }
 
-// Not holds when p does not.
-func Not(p Predicate) Predicate { return combine("not", []Predicate{p}) }
+// Any holds when one of cs does.
+func Any[C Conditional](cs ...C) C { return combine("or", cs) }
 
-func combine(operator string, ps []Predicate) Predicate {
-	children := make([]any, len(ps))
-	for i, p := range ps {
-		if p.node == nil {
-			p = All()
+// Not holds when c does not.
+func Not[C Conditional](c C) C { return combine("not", []C{c}) }
+
+func combine[C Conditional](operator string, cs []C) C {
+	children := make([]any, len(cs))
+	for i, c := range cs {
+		node := Predicate(c).node
+		if node == nil {
+			node = map[string]any{"op": "and"} // of nothing: it holds for all
 		}
-		children[i] = p.node
+		children[i] = node
 	}
-	return Predicate{map[string]any{"op": operator, "children": children}}
+	return C(Predicate{map[string]any{"op": operator, "children": children}})
 }
 
 // encodePredicate returns the condition as the server takes it, nil for the zero

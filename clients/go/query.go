@@ -169,9 +169,13 @@ func query[T any](ctx context.Context, c *Client, mapName string, q Query, sets 
 // rows at a time, each page as it is when it is asked for. Without a Limit the
 // server's own is the length of a page. The error, if there is one, comes last.
 func (m *Map[T]) Pages(ctx context.Context, q Query) iter.Seq2[[]Row[T], error] {
+	return pages(q, func(q Query) (*Subscription[Result[T]], error) { return m.Query(ctx, q) })
+}
+
+func pages[T any](q Query, ask func(Query) (*Subscription[Result[T]], error)) iter.Seq2[[]Row[T], error] {
 	return func(yield func([]Row[T], error) bool) {
-		for {
-			r, err := m.page(ctx, q)
+		for next := q; ; {
+			r, err := page(next, ask)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -179,13 +183,13 @@ func (m *Map[T]) Pages(ctx context.Context, q Query) iter.Seq2[[]Row[T], error] 
 			if !yield(r.Rows, nil) || !r.More || r.Cursor == "" {
 				return
 			}
-			q.After = r.Cursor
+			next.After = r.Cursor
 		}
 	}
 }
 
-func (m *Map[T]) page(ctx context.Context, q Query) (Result[T], error) {
-	s, err := m.Query(ctx, q)
+func page[T any](q Query, ask func(Query) (*Subscription[Result[T]], error)) (Result[T], error) {
+	s, err := ask(q)
 	if err != nil {
 		return Result[T]{}, err
 	}

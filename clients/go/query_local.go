@@ -32,11 +32,7 @@ func (m *Map[T]) QueryLocal(ctx context.Context, q Query) (*Subscription[Result[
 	if m.err != nil {
 		return nil, m.err
 	}
-	r := m.replica
-	return queryLocal[T](ctx, m.client, q, source{
-		&r.replica, change.KindLWW, maps.All(r.states),
-		func(key string) string { return r.states[key] },
-	})
+	return queryLocal[T](ctx, m.client, q, m.replica.source())
 }
 
 // QueryLocal is ORMap.Query answered from the replica of this client; see
@@ -45,18 +41,7 @@ func (m *ORMap[T]) QueryLocal(ctx context.Context, q Query) (*Subscription[Resul
 	if m.err != nil {
 		return nil, m.err
 	}
-	r := m.replica
-	return queryLocal[map[string]T](ctx, m.client, q, source{
-		&r.replica, change.KindOR,
-		func(yield func(key, state string) bool) {
-			for key, state := range r.states {
-				if !yield(key, string(state)) {
-					return
-				}
-			}
-		},
-		func(key string) string { return string(r.states[key]) },
-	})
+	return queryLocal[map[string]T](ctx, m.client, q, m.replica.source())
 }
 
 // source is a replica as queries read it. It is guarded by Client.mu.
@@ -65,6 +50,21 @@ type source struct {
 	kind    change.Kind
 	states  iter.Seq2[string, string] // by key
 	state   func(key string) string
+}
+
+func (r *lwwReplica) source() source {
+	return source{&r.replica, change.KindLWW, maps.All(r.states), func(key string) string { return r.states[key] }}
+}
+
+func (r *orReplica) source() source {
+	all := func(yield func(key, state string) bool) {
+		for key, state := range r.states {
+			if !yield(key, string(state)) {
+				return
+			}
+		}
+	}
+	return source{&r.replica, change.KindOR, all, func(key string) string { return string(r.states[key]) }}
 }
 
 func queryLocal[T any](ctx context.Context, c *Client, q Query, from source) (*Subscription[Result[T]], error) {
