@@ -33,6 +33,14 @@ type randomQuery struct {
 	Sort      []randomSort    `json:"sort,omitempty"`
 	Limit     int             `json:"limit"`
 	Fields    []string        `json:"fields,omitempty"`
+
+	GroupBy      []string          `json:"groupBy,omitempty"`
+	Aggregations []randomAggregate `json:"aggregations,omitempty"`
+}
+
+type randomAggregate struct {
+	Func  string `json:"func"`
+	Field string `json:"field,omitempty"`
 }
 
 type randomSort struct {
@@ -54,15 +62,34 @@ func randomQueries(t *testing.T, seed uint64, n int) *queryFile {
 		case 1:
 			q.Predicate = text(t, map[string]any{"op": one(d, "gt", "lte", "neq", "contains"), "attribute": d.attribute(), "value": d.scalar()})
 		}
-		for range d.IntN(3) {
-			q.Sort = append(q.Sort, randomSort{d.attribute(), one(d, "asc", "desc")})
+		attribute := d.attribute
+		if d.IntN(3) == 0 {
+			attribute = d.group(&q)
 		}
 		for range d.IntN(3) {
-			q.Fields = append(q.Fields, d.attribute())
+			q.Sort = append(q.Sort, randomSort{attribute(), one(d, "asc", "desc")})
+		}
+		for range d.IntN(3) {
+			q.Fields = append(q.Fields, attribute())
 		}
 		f.Cases = append(f.Cases, &queryCase{Query: q})
 	}
 	return f
+}
+
+// group makes groups, and returns what draws attributes of their rows.
+func (d drawer) group(q *randomQuery) func() string {
+	names := []string{"__key", "__count"}
+	for range d.IntN(3) {
+		q.GroupBy = append(q.GroupBy, d.attribute())
+	}
+	for range 1 + d.IntN(4) {
+		a := randomAggregate{one(d, "count", "sum", "avg", "min", "max"), one(d, "n", "n", "a", "s", "o.a", "l.0", "_key", "missing")}
+		q.Aggregations = append(q.Aggregations, a)
+		names = append(names, "__"+a.Func+"_"+a.Field)
+	}
+	names = append(names, q.GroupBy...)
+	return func() string { return one(d, names...) }
 }
 
 // answer fills in what follows.
@@ -114,7 +141,10 @@ func first(t *testing.T, m *topgun.Map[topgun.Raw], q topgun.Query) topgun.Resul
 // of is the query as a client of Go has it.
 func (q randomQuery) of(t *testing.T) topgun.Query {
 	t.Helper()
-	out := topgun.Query{Limit: q.Limit, Fields: q.Fields}
+	out := topgun.Query{Limit: q.Limit, Fields: q.Fields, GroupBy: q.GroupBy}
+	for _, a := range q.Aggregations {
+		out.Aggregations = append(out.Aggregations, topgun.Aggregation{Func: a.Func, Of: a.Field})
+	}
 	for _, s := range q.Sort {
 		out.Sort = append(out.Sort, topgun.Sort{By: s.Field, Descending: s.Direction == "desc"})
 	}

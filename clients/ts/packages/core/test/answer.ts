@@ -1,6 +1,6 @@
 // Prints a file of conditions or of queries with their answers, for the comparison with Go in spec/vectors.
 import { readFileSync } from 'node:fs';
-import { compareUnits, type Query, runQuery, type Value } from '../src/index.js';
+import { compareUnits, groupRows, type Query, runQuery, type Value } from '../src/index.js';
 import { answer, type ConditionFile } from './conditions.js';
 import { fromJSON, toJSON } from './vectors.js';
 
@@ -15,7 +15,7 @@ function answerQueries(f: QueryFile): void {
   for (const c of f.cases) {
     const query = fromJSON(c.query) as Query;
     const limit = query.limit!;
-    const { rows } = runQuery({ ...query, limit: 10_000 }, records);
+    const { rows } = runQuery({ ...query, limit: 10_000 }, records, { groups: groupRows });
     c.pages = [];
     for (let at = 0; at === 0 || at < rows.length; at += limit) {
       const page = rows.slice(at, at + limit).map(({ key, value }) => ({ key, value: toJSON(value, compareUnits) }));
