@@ -96,7 +96,7 @@ func Must[F any](f F, err error) F {
 // Name is the name as the server knows it, for a Query.
 func (f Field[T, V]) Name() string { return f.name }
 
-// Eq holds where the field equals v.
+// Eq holds where the field equals v. Nothing equals a v that is nil: use IsNull.
 func (f Field[T, V]) Eq(v V) Condition[T] { return f.is("eq", v) }
 
 // Ne holds where the field is there and does not equal v.

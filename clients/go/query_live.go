@@ -152,7 +152,7 @@ func (l *liveQuery) put(key string, old *liveRow, v value.Raw) {
 	row := old
 	if old == nil || !value.Equal(old.value, v) {
 		doc := v
-		if l.sets && l.grouping == nil && len(l.fields) == 0 {
+		if l.sets && len(l.sort) > 0 && l.grouping == nil && len(l.fields) == 0 {
 			doc = document.OfValues(v)
 		}
 		row = l.row(strings.Clone(key), v, doc)
