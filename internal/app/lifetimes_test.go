@@ -173,3 +173,30 @@ func TestStaleWritesAreRefused(t *testing.T) {
 		t.Errorf("%d refused, acknowledged up to %q", refused, acked)
 	}
 }
+
+// TestARestampedWriteThatIsForgottenIsRefused: it was stored, then another client
+// removed it, and now nothing is left of either. A writer that was told its
+// record again would be the only one to show it.
+func TestARestampedWriteThatIsForgottenIsRefused(t *testing.T) {
+	h := holdNode(t, NodeOptions{Engine: engine.Options{Lifetimes: records.Lifetimes{Tombstones: time.Minute}}})
+	w := h.open()
+	early := peer.Put("1", "m", "k", 1, hlc.Timestamp{Millis: h.now.t.Add(time.Hour).UnixMilli(), Node: "w"})
+	if got := texts(w.ask(peer.Batch(early))); !strings.Contains(got, "SERVER_EVENT PUT k") {
+		t.Fatalf("the writer is told %s", got)
+	}
+	h.pass(time.Second)
+	h.open().ask(peer.Batch(peer.Remove("1", "m", "k", h.stamp("other"))))
+	h.later(2 * time.Minute)
+	var refused *wire.OpRejected
+	for _, m := range h.open().ask(peer.Batch(early)) {
+		switch m := m.(type) {
+		case *wire.OpRejected:
+			refused = m
+		case *wire.ServerEvent:
+			t.Errorf("the writer is told %+v", m)
+		}
+	}
+	if refused == nil || refused.Code != 409 || !strings.HasPrefix(refused.Reason, "STALE_WRITE") {
+		t.Errorf("refused: %+v", refused)
+	}
+}

@@ -247,6 +247,30 @@ func TestTombstonesAreForgottenByAge(t *testing.T) {
 	}
 }
 
+// TestARestampIsRefusedWhenItsDeletionIsForgotten: its writer, who is told under
+// which timestamp it was stored, would keep the record for ever.
+func TestARestampIsRefusedWhenItsDeletionIsForgotten(t *testing.T) {
+	n := newNode()
+	early := put("a", at(hour, "x"), number(1))
+	n.mustApply(t, early)
+	n.mustApply(t, remove("a", at(5, "y")))
+	if r, _ := n.step(early); r.Status != Unchanged || !r.Restamped || r.Stored == "" {
+		t.Fatalf("while the deletion is remembered: %+v", r)
+	}
+	n.collect()
+	n.sys += 41_000
+	if log, _ := n.sweep(0, 10); len(log) != 2 {
+		t.Fatalf("%d changes forget the deletion", len(log))
+	}
+	if r, log := n.step(early); r.Status != Refused || !errors.Is(r.Err, ErrStale) || r.Restamped || len(log) != 0 {
+		t.Errorf("when it is forgotten: %+v", r)
+	}
+	n.mustApply(t, put("a", at(41_000, "y"), number(2)))
+	if r, _ := n.step(early); r.Status != Unchanged || !r.Restamped {
+		t.Errorf("when the key is there again: %+v", r)
+	}
+}
+
 // TestConfirmedTagsAreForgottenAtOnce, the one that tells no time among them; a
 // tag that was made later than the confirmation is not.
 func TestConfirmedTagsAreForgottenAtOnce(t *testing.T) {

@@ -42,10 +42,16 @@ func (r *Replica) restamped(m *Map, op *Op, ts hlc.Timestamp) (stamp hlc.Timesta
 }
 
 // restampedAgain is the answer to a re-delivered write: nothing changes, and
-// the writer is told once more under which timestamp it was stored.
+// the writer is told once more under which timestamp it was stored. When the key
+// was deleted since and that is forgotten, the write is refused like any other
+// from before the horizon: its writer would keep what it is told of for ever.
 func (r *Replica) restampedAgain(t *record.Table, op *Op, stamp hlc.Timestamp) Result {
+	e, known := t.Get(op.Hash, op.Key)
+	if !known && r.tooOld(stamp.Millis) {
+		return Result{Status: Refused, Err: ErrStale}
+	}
 	res := Result{Status: Unchanged, Restamped: true, Stamp: stamp}
-	if e, known := t.Get(op.Hash, op.Key); known {
+	if known {
 		res.Stored = e.State()
 	}
 	return res
