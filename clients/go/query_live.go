@@ -97,7 +97,12 @@ func (c *Client) queryAnswered(m *wire.QueryResp) {
 	if !m.Resumed {
 		l.replaceRows(m.Results)
 	}
-	l.answered, l.halfAt, l.more, l.cursor, l.total = true, time.Time{}, m.HasMore, strings.Clone(m.NextCursor), m.TotalCount.Value
+	if !l.halfAt.IsZero() && m.Resumed && m.Position == l.position {
+		l.halfAt = c.opt.clock.Now() // its rest comes now
+	} else {
+		l.halfAt = time.Time{}
+	}
+	l.answered, l.more, l.cursor, l.total = true, m.HasMore, strings.Clone(m.NextCursor), m.TotalCount.Value
 	l.position = strings.Clone(m.Position)
 	l.ending.ring()
 }
