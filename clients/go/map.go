@@ -260,42 +260,50 @@ func (r *lwwReplica) put(key, state string) {
 
 // adopt merges a record that the server announced. One that loses although it
 // holds the same value is what the server made of a write whose timestamp was
-// too far ahead: the replica takes its timestamp (protocol 01 §3.2). It can also
-// be somebody else's equal write, so the map is compared with the server's
-// afterwards: when the write is acknowledged, or now. mu is held.
+// too far ahead: the replica takes its timestamp (protocol 01 §3.2), and so does
+// the write where it lies below later ones. It can also be somebody else's equal
+// write, so the map is compared with the server's afterwards: when the write is
+// acknowledged, or now. mu is held.
 func (c *Client) adopt(r *lwwReplica, key string, rec wire.LWWRecord) {
-	if r.merge(key, rec) {
+	var waits bool
+	for i, o := range c.log.ops {
+		if !o.writesTo(r.name, key) || o.ts == rec.Timestamp || !value.Equal(o.wire.Record.Value.Value, rec.Value) {
+			continue
+		}
+		was := *o
+		o.stored, waits = rec.Timestamp, true
+		o.stored.Node = strings.Clone(o.stored.Node) // it may be a view of a whole message
+		r.replace(&was, encodeLWW(rec), c.log.ops[i+1:])
+	}
+	if r.merge(key, rec) || waits {
 		return
 	}
 	mine, err := crdt.ParseLWW(r.states[key])
 	if err != nil || mine.TS == rec.Timestamp || !value.Equal(mine.Value, rec.Value) {
 		return
 	}
-	waits := false
-	for _, o := range c.log.ops {
-		if o.wire.MapName == r.name && o.wire.Key == key && o.ts == mine.TS {
-			o.echoed, waits = true, true
+	r.put(key, encodeLWW(rec))
+	c.startSync(r)
+}
+
+// replace puts another state in the place of what an operation made of its key:
+// where the key falls back to it, and in the replica.
+func (r *lwwReplica) replace(o *op, state string, later []*op) {
+	key := o.wire.Key
+	for _, l := range later {
+		if l.writesTo(r.name, key) && o.made(l.undo.state) {
+			l.undo.state = state
 		}
 	}
-	r.put(key, encodeLWW(rec))
-	if !waits {
-		c.startSync(r)
+	if o.made(r.states[key]) {
+		r.put(key, state)
 	}
 }
 
 // takeBack undoes a refused operation. What was written on top of it stays, and
 // falls back further should it be refused too.
 func (r *lwwReplica) takeBack(refused *op, pending []*op) {
-	key := refused.wire.Key
-	for _, o := range pending {
-		if o.wire.MapName == r.name && o.wire.Key == key && crdt.AcceptLWW(o.undo.state, refused.ts) == 0 {
-			o.undo.state = refused.undo.state
-			return
-		}
-	}
-	if state := r.states[key]; state != "" && crdt.AcceptLWW(state, refused.ts) == 0 {
-		r.put(key, refused.undo.state)
-	}
+	r.replace(refused, refused.undo.state, pending)
 }
 
 // wipe forgets everything but what waits for its acknowledgement. mu is held.
@@ -305,7 +313,9 @@ func (c *Client) wipe(r *lwwReplica) {
 	}
 	for _, o := range c.log.ops {
 		if o.wire.MapName == r.name {
-			r.merge(o.wire.Key, o.wire.Record.Value)
+			r.merge(o.wire.Key, o.record())
+			// What was there before has to come anew too.
+			o.undo.gone()
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
@@ -24,14 +25,37 @@ type op struct {
 	size   int           // bytes of key and value
 	writes []*Write
 	undo   undo
-	echoed bool // the replica took another timestamp for it, see adopt
+	stored hlc.Timestamp // what the server stored it under, see adopt; zero while that is ts
+}
+
+// record is what the replica holds of a PUT or REMOVE.
+func (o *op) record() wire.LWWRecord {
+	rec := o.wire.Record.Value
+	if !o.stored.IsZero() {
+		rec.Timestamp = o.stored
+	}
+	return rec
+}
+
+// made reports whether a state of its key is what the operation made of it.
+func (o *op) made(state string) bool {
+	return crdt.AcceptLWW(state, o.ts) == 0 || !o.stored.IsZero() && crdt.AcceptLWW(state, o.stored) == 0
+}
+
+// writesTo reports whether it is about a key.
+func (o *op) writesTo(mapName, key string) bool {
+	return o.wire.MapName == mapName && o.wire.Key == key
 }
 
 // undo is what the replica held before an operation.
 type undo struct {
 	state  string   // of the key, for PUT and REMOVE
-	record orRecord // what OR_REMOVE removed
+	record orRecord // what OR_ADD added or OR_REMOVE removed
+	lost   bool     // there is nothing to go back to
 }
+
+// gone notes that nothing is left of what was there before.
+func (u *undo) gone() { u.state, u.lost = "", true }
 
 // opLog is the queue of unacknowledged operations, in the order of their ids,
 // which are 1, 2, 3 and so on. It is guarded by Client.mu.
@@ -153,7 +177,7 @@ func (c *Client) acknowledged(m *wire.OpAck) {
 		for _, w := range o.writes {
 			w.settle(level, nil)
 		}
-		if o.echoed {
+		if !o.stored.IsZero() {
 			// The timestamp may have been that of somebody else's equal write.
 			c.resync(o.wire.MapName)
 		}
@@ -185,6 +209,10 @@ func (c *Client) reject(o *op, code int, reason string) {
 		w.settle(0, e)
 	}
 	c.report(e)
+	if e.Name == wire.CodeStaleWrite.Name() {
+		// Older than deletions that are forgotten, as all is that was there before.
+		o.undo.gone()
+	}
 	if r := c.lww[o.wire.MapName]; r != nil {
 		r.takeBack(o, c.log.ops)
 	}

@@ -131,7 +131,9 @@ func (r *orReplica) takeBack(refused *op) {
 	mine := func(tag string) bool { return tag == rec.Tag }
 	if refused.wire.ORTag.Set {
 		r.forget(key, mine)
-		r.add(key, rec)
+		if !refused.undo.lost {
+			r.add(key, rec)
+		}
 		return
 	}
 	for live := range r.states[key].Records() {

@@ -253,6 +253,102 @@ func TestARestampedWriteIsAdopted(t *testing.T) {
 	want[*wire.SyncInit](conn)
 }
 
+// refuse rejects an operation and acknowledges past it.
+func (c *scripted) refuse(id, reason string) {
+	c.t.Helper()
+	c.send(&wire.OpRejected{OpID: id, Reason: reason, Code: 409})
+	c.send(&wire.OpAck{LastID: id, AchievedLevel: wire.Persisted})
+}
+
+// before is a record as the server stored it whose timestamp it did not believe.
+func before(r wire.LWWRecord) wire.LWWRecord {
+	r.Timestamp = hlc.Timestamp{Millis: r.Timestamp.Millis - 3_600_000, Node: "server"}
+	return r
+}
+
+// TestARestampedWriteIsTakenBack: refused when it is delivered again, because
+// what it became was removed and that is forgotten, it leaves nothing.
+func TestARestampedWriteIsTakenBack(t *testing.T) {
+	s := startScript(t)
+	c, conn := s.meet()
+	m := topgun.MapOf[string](c, "m")
+	want[*wire.SyncInit](conn)
+	conn.send(event("k", lww("theirs", 1000)))
+	w := must(m.Set("k", "mine"))(t)
+	conn.send(event("k", before(want[*wire.OpBatch](conn).Ops[0].Record.Value)))
+	conn.hangUp()
+	conn = s.accept()
+	conn.welcome()
+	want[*wire.OpBatch](conn)
+	want[*wire.SyncInit](conn)
+	conn.refuse("1", "STALE_WRITE: too old")
+	if _, err := w.Wait(within(t)); !errors.Is(err, topgun.ErrRejected) {
+		t.Errorf("the write ends with %v", err)
+	}
+	if v, err := m.Get("k"); !errors.Is(err, topgun.ErrNotFound) {
+		t.Errorf("left is %q, %v", v, err)
+	}
+}
+
+// TestWhatIsOnTopOfARestampedWriteFallsBackToIt as the server stored it: a later
+// record of somebody else wins against it.
+func TestWhatIsOnTopOfARestampedWriteFallsBackToIt(t *testing.T) {
+	s := startScript(t)
+	c, conn := s.meet()
+	m := topgun.MapOf[string](c, "m")
+	want[*wire.SyncInit](conn)
+	must(m.Set("k", "lower"))(t)
+	mine := want[*wire.OpBatch](conn).Ops[0].Record.Value
+	upper := must(m.Set("k", "upper"))(t)
+	want[*wire.OpBatch](conn)
+	conn.send(event("k", before(mine)))
+	conn.refuse("2", "FORBIDDEN: no")
+	if _, err := upper.Wait(within(t)); !errors.Is(err, topgun.ErrRejected) {
+		t.Errorf("the write ends with %v", err)
+	}
+	if got := must(m.Get("k"))(t); got != "lower" {
+		t.Errorf("the key falls back to %q", got)
+	}
+	changes := must(m.Subscribe(background(t)))(t)
+	between := lww("theirs", mine.Timestamp.Millis-1000)
+	conn.send(event("k", between))
+	if got := must(changes.Next())(t); got.Value != "theirs" {
+		t.Errorf("then it is %q", got.Value)
+	}
+}
+
+// TestAStaleRemovalBringsNothingBack: what was there before is older still.
+func TestAStaleRemovalBringsNothingBack(t *testing.T) {
+	s := startScript(t)
+	c, conn := s.meet()
+	m, sets := topgun.MapOf[string](c, "m"), topgun.ORMapOf[string](c, "sets")
+	want[*wire.SyncInit](conn)
+	want[*wire.ORMapSyncInit](conn)
+	told, added := must(m.Subscribe(background(t)))(t), must(sets.Subscribe(background(t)))(t)
+	conn.send(event("k", lww("theirs", 1000)))
+	tagged := wire.ORRecord{Value: lww("theirs", 0).Value, Timestamp: hlc.Timestamp{Millis: 1000, Node: "other"}, Tag: "1000:0:other"}
+	conn.send(&wire.ServerEvent{Event: wire.Event{MapName: "sets", EventType: wire.EventORAdd, Key: "k", ORRecord: wire.Some(tagged)}})
+	must(told.Next())(t)
+	must(added.Next())(t)
+	first, second := must(m.Remove("k"))(t), must(sets.Remove("k", "theirs"))(t)
+	for sent := 0; sent < 2; {
+		sent += len(want[*wire.OpBatch](conn).Ops)
+	}
+	conn.refuse("1", "STALE_WRITE: too old")
+	conn.refuse("2", "STALE_WRITE: too old")
+	for _, w := range []*topgun.Write{first, second} {
+		if _, err := w.Wait(within(t)); !errors.Is(err, topgun.ErrRejected) {
+			t.Errorf("the write ends with %v", err)
+		}
+	}
+	if v, err := m.Get("k"); !errors.Is(err, topgun.ErrNotFound) {
+		t.Errorf("left in the map is %q, %v", v, err)
+	}
+	if got := must(sets.Get("k"))(t); len(got) != 0 {
+		t.Errorf("left in the set is %v", got)
+	}
+}
+
 func TestAResetWipesTheMapButNotWhatWaits(t *testing.T) {
 	s := startScript(t)
 	c, conn := s.meet()
