@@ -55,7 +55,8 @@ type op struct {
 	wire   wire.ClientOp
 	origin string
 
-	restamped bool // ts is the server's
+	written   int64 // by the clock of the world
+	restamped bool  // ts is the server's
 	refused   bool
 	doubtful  bool // see client.doubtful
 	gone      bool // heard of as a removal
@@ -156,7 +157,7 @@ func (c *client) set(key string, v value.Raw, ttl int64) {
 // log takes a write down until it is acknowledged.
 func (c *client) log(o *op) {
 	c.nextID++
-	o.id, o.origin, o.doubtful = c.nextID, c.name, c.doubtful()
+	o.id, o.origin, o.doubtful, o.written = c.nextID, c.name, c.doubtful(), c.sim.clock.millis
 	o.wire.ID = strconv.Itoa(o.id)
 	c.pending = append(c.pending, o)
 	c.sim.written = append(c.sim.written, o)
