@@ -50,7 +50,8 @@ test('putting first, last or into the same gap again and again keeps places shor
 test('two who put something into the same gap hardly ever get the same place', () => {
   const places = new Set<string>();
   for (let i = 0; i < 500; i++) places.add(between('4', '5', Math.random));
-  assert.ok(places.size >= 498, `${places.size} different places of 500`);
+  // Of 79 442 places 500 draws meet 1.6 times on average, and more than ten times once in a million runs.
+  assert.ok(places.size >= 490, `${places.size} different places of 500`);
 });
 
 test('what is no place is told from one that is', () => {
