@@ -175,12 +175,13 @@ class Counter {
 
   /** Stores what is known, with what other clients have stored. */
   store(): void {
-    this.#parts.disk.merge(['c', this.name], (held) => {
+    const merge = (held?: Uint8Array): Uint8Array => {
       const all = new PNCounter();
       if (held) all.merge(decode(held) as unknown as CounterState);
       all.merge(this.#counter.state());
       return encode(all.state());
-    });
+    };
+    this.#parts.disk.set(['c', this.name], merge, true);
   }
 }
 

@@ -1,9 +1,10 @@
+import { merkleLeaf } from '@topgun/core';
 import type { Key } from './environment.js';
 import { messageOf, TopGunError } from './errors.js';
 import type { Parts } from './feature.js';
 import { idOf } from './memory.js';
 import { changePage } from './pages.js';
-import { leafOf, type Change } from './replica.js';
+import type { Change } from './replica.js';
 import type { Kind } from './state.js';
 
 /** The most keys of one step, so that none holds anybody up for long. */
@@ -20,7 +21,6 @@ interface Entry {
   /** Of a page: what change applies; more may be added. */
   readonly changes?: Change<unknown>[];
 }
-
 
 /**
  * The way to the storage. What is to be stored waits here, by key, until the step before it is through; then it goes in
@@ -52,19 +52,17 @@ export class Disk {
     void this.#run();
   }
 
-  /** Stores bytes, made when they are needed, or null to delete the key, whatever it holds. */
-  set(key: Key, bytes: Uint8Array | null | (() => Uint8Array)): void {
-    this.#enqueue({ key, reads: false, change: typeof bytes === 'function' ? bytes : () => bytes });
-  }
-
-  /** Stores what change makes of what the key holds then; it has to include what an earlier one would have made. */
-  merge(key: Key, change: (held: Uint8Array | undefined) => Uint8Array | null | undefined): void {
-    this.#enqueue({ key, reads: true, change });
+  /**
+   * Stores bytes, or null to delete the key, whatever it holds; or what is made when it is needed, also of what the key
+   * holds then if it reads that: it has to include what an earlier one would have made.
+   */
+  set(key: Key, bytes: Uint8Array | null | Entry['change'], reads = false): void {
+    this.#enqueue({ key, reads, change: typeof bytes === 'function' ? bytes : () => bytes });
   }
 
   /** Stores a change of a replica. */
   page<S>(kind: Kind<S>, map: string, change: Change<S>): void {
-    const key: Key = [kind.prefix, map, leafOf(change.key)];
+    const key: Key = [kind.prefix, map, merkleLeaf(change.key)];
     const waiting = this.#queue.get(idOf(key));
     if (waiting) {
       waiting.changes!.push(change as Change<unknown>);

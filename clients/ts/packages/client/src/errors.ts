@@ -68,7 +68,6 @@ export function messageOf(err: unknown): string {
 }
 
 /** Takes a reason apart: the server puts the name before its words, `STALE_WRITE: …`. */
-export function reasonOf(text: unknown, number?: unknown): Reason {
-  const words = typeof text === 'string' ? text : '';
-  return { number: typeof number === 'number' ? number : undefined, name: /^([A-Z_]+):/.exec(words)?.[1], text: words };
+export function reasonOf(text = '', number?: number): Reason {
+  return { number, name: /^([A-Z_]+):/.exec(text)?.[1], text };
 }

@@ -35,7 +35,7 @@ function compareKeys(a: Key, b: Key): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const x = a[i]!;
     const y = b[i]!;
-    if (x !== y) return typeof x === typeof y ? (x < y ? -1 : 1) : typeof x === 'number' ? -1 : 1;
+    if (x !== y) return x < y ? -1 : 1;
   }
   return a.length - b.length;
 }

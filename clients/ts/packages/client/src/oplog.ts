@@ -52,9 +52,8 @@ export class Op<S = unknown> {
 
   /** What the application is told when it is refused. */
   describe(): RefusedOperation {
-    const operation = this.kind.operation(this.state);
-    const record = 'record' in operation ? operation.record : 'orRecord' in operation ? operation.orRecord : undefined;
-    return { map: this.map, key: this.key, type: operation.opType, value: record?.value ?? undefined };
+    const { opType: type, record, orRecord } = this.kind.operation(this.state);
+    return { map: this.map, key: this.key, type, value: (record ?? orRecord)?.value ?? undefined };
   }
 
   pack(): Uint8Array {
@@ -119,11 +118,8 @@ export class OpLog {
 
   /** Refuses what there is no room for. */
   admit(operations: number, bytes: number): void {
-    if (this.#ops.length + operations > this.#limits.writes || this.#bytes + bytes > this.#limits.writeBytes) {
-      throw new TopGunError(
-        'QUEUE_FULL',
-        `${this.#ops.length} writes (${this.#bytes} bytes) wait for the server`,
-      );
+    if (this.size + operations > this.#limits.writes || this.#bytes + bytes > this.#limits.writeBytes) {
+      throw new TopGunError('QUEUE_FULL', `${this.size} writes (${this.#bytes} bytes) wait for the server`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { hash, MerkleTree } from '@topgun/core';
+import { merkleLeaf, MerkleTree } from '@topgun/core';
 import type { Flusher } from './flush.js';
 import type { Kind } from './state.js';
 
@@ -58,7 +58,7 @@ export class Replica<S> {
     const before = this.states.get(key);
     const after = changed(this.kind, before, forget, merge);
     if (after === before) return false;
-    const leaf = leafOf(key);
+    const leaf = merkleLeaf(key);
     const keys = this.#leaves.get(leaf);
     if (after) {
       this.states.set(key, after);
@@ -81,9 +81,4 @@ export class Replica<S> {
 export function changed<S>(kind: Kind<S>, held: S | undefined, forget: string | null | undefined, merge: S | undefined): S | undefined {
   const rest = forget ? kind.forget(held, forget) : held;
   return merge ? kind.merge(rest, merge) : rest;
-}
-
-/** The leaf of a key in the tree, which is also the page that stores it. */
-export function leafOf(key: string): number {
-  return hash(key) >>> 20;
 }

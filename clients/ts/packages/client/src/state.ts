@@ -5,6 +5,7 @@ import {
   isExpired,
   lwwHash,
   orHash,
+  parseTimestamp,
   type LWWRecord,
   type ORRecord,
   type Timestamp,
@@ -38,8 +39,8 @@ export interface Kind<S> {
   ids(state: S | undefined): string[];
   /** The greatest timestamp in it. */
   newest(state: S | undefined): Timestamp | undefined;
-  /** The ids of the tombstones in it. */
-  tombstones(state: S): Iterable<string>;
+  /** The ids of the tombstones in it, all of them or those that are older than a time. */
+  tombstones(state: S, olderThan?: Timestamp): string[];
   /** What an operation with this state says to the server; value is what the application wrote, if it did. */
   operation(state: S): Operation;
   /** The state that an operation had with another timestamp. Tags are those that were changed so far, and are added to. */
@@ -48,11 +49,13 @@ export interface Kind<S> {
   unpack(packed: Packed): S;
 }
 
-/** What is different between operations. */
-export type Operation =
-  | { readonly opType: 'PUT' | 'REMOVE'; readonly record: LWWRecord<unknown> }
-  | { readonly opType: 'OR_ADD'; readonly orRecord: ORRecord<unknown> }
-  | { readonly opType: 'OR_REMOVE'; readonly orTag: string };
+/** What is different between operations; of the last three one is there. */
+export interface Operation {
+  readonly opType: 'PUT' | 'REMOVE' | 'OR_ADD' | 'OR_REMOVE';
+  readonly record?: LWWRecord<unknown>;
+  readonly orRecord?: ORRecord<unknown>;
+  readonly orTag?: string;
+}
 
 function packRecord(r: LWWRecord<unknown>): unknown[] {
   const { millis, counter, nodeId } = r.timestamp;
@@ -77,7 +80,7 @@ export const lww: Kind<LWWState> = {
   forget: (held, id) => (held && formatTimestamp(held.timestamp) === id ? undefined : held),
   ids: (state) => (state ? [formatTimestamp(state.timestamp)] : []),
   newest: (state) => state?.timestamp,
-  tombstones: (state) => (state.value === null ? lww.ids(state) : []),
+  tombstones: (state, t) => (state.value !== null || (t && compareTimestamps(state.timestamp, t) >= 0) ? [] : lww.ids(state)),
   operation: (record) => ({ opType: record.value === null ? 'REMOVE' : 'PUT', record }),
   restamp: (record, timestamp) => ({ ...record, timestamp }),
   pack: packRecord,
@@ -115,7 +118,7 @@ export const or: Kind<ORState> = {
   },
   ids: (state) => (state ? [...state.live.map((r) => r.tag), ...state.removed.keys()] : []),
   newest: (state) => state?.live.reduce<Timestamp | undefined>((t, r) => (t && compareTimestamps(t, r.timestamp) > 0 ? t : r.timestamp), undefined),
-  tombstones: (state) => state.removed.keys(),
+  tombstones: (state, t) => [...state.removed.keys()].filter((tag) => !t || isBefore(tag, t)),
   operation: ({ live: [orRecord], removed }) => (orRecord ? { opType: 'OR_ADD', orRecord } : { opType: 'OR_REMOVE', orTag: [...removed.keys()][0]! }),
   restamp({ live: [record], removed: tombstones }, timestamp, tags) {
     if (!record) return { live: [], removed: new Map([...tombstones].map(([tag, at]) => [tags.get(tag) ?? tag, at])) };
@@ -129,6 +132,12 @@ export const or: Kind<ORState> = {
     removed: new Map(removed as [string, number][]),
   }),
 };
+
+/** Whether a tag tells its time, and that is before another. */
+function isBefore(tag: string, t: Timestamp): boolean {
+  const own = parseTimestamp(tag);
+  return !!own && compareTimestamps(own, t) < 0;
+}
 
 /** The state of an OR map's key with one record. */
 export function added(record: ORRecord<unknown>): ORState {

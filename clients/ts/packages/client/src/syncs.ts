@@ -1,4 +1,4 @@
-import { compareTimestamps, isLWWRecord, isTimestamp, parseTimestamp, type messages, type ServerMessage, type Timestamp } from '@topgun/core';
+import { isLWWRecord, isTimestamp, merkleRange, type messages, type ServerMessage, type Timestamp } from '@topgun/core';
 import type { Parts } from './feature.js';
 import type { Change, Replica } from './replica.js';
 import type { AnyReplica, LWWReplica } from './replicas.js';
@@ -92,10 +92,10 @@ export class Syncs {
     else c.leaf(m.path, () => leaf(r));
   }
 
-  #event(e: messages.Event): void {
-    if (!isLWWRecord(e.record)) return;
-    this.#saw(e.record.timestamp);
-    if (this.#p.replicas.announced(e.mapName, e.key, e.record)) this.again(e.mapName);
+  #event({ mapName, key, record }: messages.Event): void {
+    if (!isLWWRecord(record)) return;
+    this.#saw(record.timestamp);
+    if (this.#p.replicas.announced(mapName, key, record)) this.again(mapName);
   }
 
   /** The server's word on time is believed, also by a client whose own clock is wrong. */
@@ -130,10 +130,7 @@ export class Syncs {
   #prune(olderThan: Timestamp): void {
     if (!isTimestamp(olderThan)) return;
     for (const r of this.#p.replicas.all()) {
-      this.#forget(r, [...r.states.keys()], (id) => {
-        const t = parseTimestamp(id);
-        return !!t && compareTimestamps(t, olderThan) < 0;
-      });
+      this.#forget(r, [...r.states.keys()], olderThan);
     }
   }
 
@@ -141,12 +138,12 @@ export class Syncs {
    * Forgets tombstones that the server has none of any more, all of the keys or those that are old; what waits to be sent
    * to it is not among them.
    */
-  #forget<S>(r: Replica<S>, keys: readonly string[], old?: (id: string) => boolean): boolean {
+  #forget<S>(r: Replica<S>, keys: readonly string[], olderThan?: Timestamp): boolean {
     const { log, replicas } = this.#p;
     const changes: Change<S>[] = [];
     for (const key of keys) {
       if (log.waits(r.name, key)) continue;
-      for (const forget of r.kind.tombstones(r.states.get(key)!)) if (!old || old(forget)) changes.push({ key, forget });
+      for (const forget of r.kind.tombstones(r.states.get(key)!, olderThan)) changes.push({ key, forget });
     }
     return replicas.change(r, changes, true);
   }
@@ -154,8 +151,7 @@ export class Syncs {
 
 /** The keys below a node of the tree. */
 export function below<S>(r: Replica<S>, path: string): string[] {
-  const width = 16 ** (3 - path.length);
-  const first = parseInt(path || '0', 16) * width;
+  const { first, width } = merkleRange(path)!;
   const keys: string[] = [];
   for (let leaf = first; leaf < first + width; leaf++) keys.push(...r.keys(leaf));
   return keys;

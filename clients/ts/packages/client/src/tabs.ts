@@ -1,4 +1,4 @@
-import { decode, encode, type Timestamp } from '@topgun/core';
+import { compareTimestamps, decode, encode, type Timestamp } from '@topgun/core';
 import type { Channel } from './environment.js';
 import type { Parts } from './feature.js';
 
@@ -42,7 +42,8 @@ export class Tabs {
     let newest: Timestamp | undefined;
     for (const [, bytes] of found) {
       const [millis, counter] = decode(bytes) as [number, number];
-      if (!newest || (millis - newest.millis || counter - newest.counter) > 0) newest = { millis, counter, nodeId: '' };
+      const t = { millis, counter, nodeId: '' };
+      if (!newest || compareTimestamps(t, newest) > 0) newest = t;
     }
     // Others are for when the log of this one is open, so that there is a place for what they have left.
     return { namespace: this.#namespace, newest, opened: () => found.forEach(([key]) => void this.#adopt(key[1] as string)) };

@@ -55,16 +55,12 @@ export class Write {
    */
   done(): Promise<messages.WriteConcern | undefined> {
     return new Promise((resolve, reject) => {
-      const look = (): boolean => {
+      const look = (): void => {
         if (this.#error) reject(this.#error);
         else if (this.#state === 'acknowledged') resolve(this.#level);
-        else return false;
-        return true;
       };
-      if (look()) return;
-      const stop = this.onChange(() => {
-        if (look()) stop();
-      });
+      look();
+      this.onChange(look);
     });
   }
 

@@ -105,7 +105,7 @@ function string(n: number): string {
 
 /** Checks that n elements of at least so many bytes can be there, and how deep they are. */
 function enter(n: number, size: number, depth: number): void {
-  if (n * size > bytes.length - at) throw new CodecError('SHORT', 'the bytes end inside a container');
+  if (n * size > bytes.length - at) throw new CodecError('SHORT', 'the bytes end inside a value');
   if (depth === maxDepth) throw new CodecError('DEPTH', 'a value is nested too deep');
 }
 

@@ -38,17 +38,8 @@ export function parseTimestamp(text: string): Timestamp | undefined {
 
 /** Whether a value from outside is a timestamp. */
 export function isTimestamp(v: unknown): v is Timestamp {
-  const t = v as Partial<Timestamp> | null;
-  return (
-    typeof t === 'object' &&
-    t !== null &&
-    Number.isInteger(t.millis) &&
-    Math.abs(t.millis!) <= 2 ** 53 &&
-    Number.isInteger(t.counter) &&
-    t.counter! >= 0 &&
-    t.counter! <= lastCounter &&
-    typeof t.nodeId === 'string'
-  );
+  const t = v as Timestamp | null | undefined;
+  return Number.isInteger(t?.millis) && Math.abs(t!.millis) <= 2 ** 53 && t!.counter >>> 0 === t!.counter && typeof t!.nodeId === 'string';
 }
 
 /**
@@ -68,7 +59,7 @@ export class Clock {
     readonly nodeId: string,
     private readonly wall: () => number,
   ) {
-    if (nodeId.includes(':')) throw new RangeError(`node id ${JSON.stringify(nodeId)}: leave out the ':'`);
+    if (nodeId.includes(':')) throw new RangeError(`node id "${nodeId}": leave out the ':'`);
   }
 
   /** A timestamp for something that happens now. */

@@ -20,7 +20,7 @@ export { decodeFrame, encodeMessage, maxMessages } from './frame.js';
 export { combine, hash, mix, partitionOf, partitions } from './hash.js';
 export { Clock, compareTimestamps, formatTimestamp, isTimestamp, maxDrift, parseTimestamp, type Timestamp } from './hlc.js';
 export { LWWMap, lwwHash } from './lww.js';
-export { MerkleTree, merkleDepth, merklePath } from './merkle.js';
+export { MerkleTree, merkleDepth, merkleLeaf, merklePath, merkleRange } from './merkle.js';
 export type * as messages from './messages.gen.js';
 export type { ClientMessage, ServerMessage } from './messages.gen.js';
 export { ORMap, orHash, orText } from './or.js';

@@ -6,13 +6,13 @@ export const merkleDepth = 3;
 const leaves = 16 ** merkleDepth;
 
 /** The leaf of a key, 0 … 4095. */
-function leafOf(key: string): number {
+export function merkleLeaf(key: string): number {
   return hash(key) >>> 20;
 }
 
 /** The path of the leaf of a key: three lower-case hexadecimal digits. */
 export function merklePath(key: string): string {
-  return leafOf(key).toString(16).padStart(merkleDepth, '0');
+  return merkleLeaf(key).toString(16).padStart(merkleDepth, '0');
 }
 
 /**
@@ -34,7 +34,7 @@ export class MerkleTree {
    * @param delta +1 when the key is new, −1 when it goes, else 0
    */
   update(key: string, oldEntry: number, newEntry: number, delta: number): void {
-    const i = leafOf(key);
+    const i = merkleLeaf(key);
     this.#sums[i]! += mix(newEntry) - mix(oldEntry);
     this.#counts[i]! += delta;
   }
@@ -56,7 +56,7 @@ export class MerkleTree {
    */
   children(path: string): Map<string, number> {
     const out = new Map<string, number>();
-    const range = rangeOf(path);
+    const range = merkleRange(path);
     if (!range || range.width === 1) return out;
     const width = range.width / 16;
     for (let d = 0; d < 16; d++) {
@@ -68,7 +68,7 @@ export class MerkleTree {
 
   /** How many keys are below a node. */
   keys(path: string): number {
-    const range = rangeOf(path);
+    const range = merkleRange(path);
     return range ? this.#keys(range.first, range.width) : 0;
   }
 
@@ -87,7 +87,7 @@ export class MerkleTree {
 }
 
 /** The leaves below a path; undefined when it is none. */
-function rangeOf(path: string): { first: number; width: number } | undefined {
+export function merkleRange(path: string): { first: number; width: number } | undefined {
   if (!/^[0-9a-f]{0,3}$/.test(path)) return undefined;
   const width = 16 ** (merkleDepth - path.length);
   return { first: parseInt(path || '0', 16) * width, width };

@@ -28,8 +28,8 @@ export function isExpired(record: { readonly timestamp: Timestamp; readonly ttlM
 
 /** Whether a value from outside is a record of a last-writer-wins map. Some servers send a ttl of null for none. */
 export function isLWWRecord(v: unknown): v is LWWRecord {
-  const r = v as Partial<LWWRecord> | null;
-  return typeof r === 'object' && r !== null && isTimestamp(r.timestamp) && (r.ttlMs == null || Number.isSafeInteger(r.ttlMs));
+  const r = v as LWWRecord | null | undefined;
+  return isTimestamp(r?.timestamp) && (r!.ttlMs == null || Number.isSafeInteger(r!.ttlMs));
 }
 
 /** Whether a value from outside is a record of an observed-remove map. */
