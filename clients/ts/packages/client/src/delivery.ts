@@ -113,6 +113,8 @@ export class Delivery {
 
   /** Gives an operation up that the log has forgotten. */
   #refuse(op: Op, reason: Reason): void {
+    // Older than deletions that are forgotten: so is all that was there before.
+    if (reason.name === 'STALE_WRITE') op.before = undefined;
     const what = op.describe();
     const error = new TopGunError('REFUSED', `${what.type} of "${op.key}" in "${op.map}" was refused: ${reason.text}`, reason, what);
     this.#p.events.refused(op, error);

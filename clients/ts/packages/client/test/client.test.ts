@@ -64,6 +64,60 @@ test('a refused write is taken back, and everybody who can be told is told why',
   assert.deepEqual(errors, [error]);
 });
 
+test('a write that the server re-stamped, and whose deletion it has forgotten, leaves nothing', async () => {
+  const { world, server, profile } = setup();
+  const fast = new Profile(world, 3_600_000, server.accept);
+  const [one, other] = [client(fast).client, client(fast).client];
+  const theirs = client(profile).client.getMap<Todo>('todos');
+  const tabs = [one, other].map((c) => c.getMap<Todo>('todos'));
+  await world.run(1000);
+  server.faults = { ...faultless, lostAck: 1 };
+  const w = tabs[0]!.set('a', { text: 'milk', rank: 1 });
+  await world.run(1000);
+  assert.equal(tabs[0]!.getRecord('a')?.timestamp.nodeId, 'server');
+  fast.setOnline(false);
+  theirs.remove('a');
+  await world.run(1000);
+  server.faults = faultless;
+  await world.run(30_000);
+  server.collect(10_000);
+  assert.equal(server.mapOf('todos').record('a'), undefined);
+  fast.setOnline(true);
+  await world.run(60_000);
+  assert.equal(w.error?.reason?.name, 'STALE_WRITE');
+  fast.setOnline(false);
+  for (const map of [...tabs, client(fast).client.getMap<Todo>('todos')]) {
+    await world.run(1000);
+    assert.equal(map.getRecord('a'), undefined);
+  }
+});
+
+test('a removal that is refused because it is too old brings nothing back', async () => {
+  const { world, server, profile } = setup();
+  const { client: c, tab } = client(profile);
+  const todos = c.getMap<Todo>('todos');
+  const sets = c.getORMap<string>('sets');
+  todos.set('a', { text: 'milk', rank: 1 });
+  sets.add('a', 'x');
+  await world.run(1000);
+  server.faults = { ...faultless, lostAck: 1 };
+  todos.remove('a');
+  sets.remove('a', 'x');
+  await world.run(3000);
+  // Found equal after the removal, it is not told to begin anew.
+  tab.cut();
+  await world.run(10_000);
+  assert.equal(c.status.syncing, 0);
+  server.collect(11_000);
+  assert.equal(server.mapOf('todos').record('a'), undefined);
+  server.faults = faultless;
+  await world.run(60_000);
+  assert.equal(c.status.pending, 0);
+  assert.equal(c.status.lastError?.reason?.name, 'STALE_WRITE');
+  assert.equal(todos.get('a'), undefined);
+  assert.deepEqual(sets.get('a'), []);
+});
+
 test('a write that was refused in an earlier page is told to the page that sends it', async () => {
   const { world, profile } = setup();
   profile.setOnline(false);

@@ -1,7 +1,9 @@
 // A model of the server: what the protocol promises, in as few lines as possible, with the faults of a history. It uses
 // the maps of @topgun/core, not the client's own.
-import { merklePath as merklePathOf, compareTimestamps, decode, encodeMessage, formatTimestamp, LWWMap, maxDrift, ORMap, PNCounter, runQuery, type CounterState, type LWWRecord, type messages, type ORRecord, type Query, type ServerMessage, type Timestamp, type Value } from '@topgun/core';
+import { merklePath as merklePathOf, compareTimestamps, decode, encodeMessage, formatTimestamp, LWWMap, maxDrift, ORMap, parseTimestamp, PNCounter, runQuery, type CounterState, type LWWRecord, type messages, type ORRecord, type Query, type ServerMessage, type Timestamp, type Value } from '@topgun/core';
 import type { Peer, World } from './world.js';
+
+const stale = 'STALE_WRITE: older than the deletions that are remembered';
 
 type Message = { type: string; payload: { [name: string]: unknown }; [name: string]: unknown };
 
@@ -214,10 +216,7 @@ export class Server {
   #apply(s: Session, op: messages.ClientOp): string | undefined {
     const { mapName: map, key } = op;
     if (op.orRecord) return this.#orAdd(s, map, key, op.orRecord);
-    if (op.orTag !== undefined) {
-      this.#orRemove(s, map, key, op.orTag);
-      return undefined;
-    }
+    if (op.orTag !== undefined) return this.#orRemove(s, map, key, op.orTag);
     const record = op.record as LWWRecord<Value>;
     const id = idOf(record.value);
     if (refuses(record.value, key)) {
@@ -228,16 +227,18 @@ export class Server {
     const original = formatTimestamp(record.timestamp);
     const memory = `${map}\0${key}\0${original}`;
     const before = this.#restamped.get(memory);
+    const held = m.record(key);
+    if (!held && compareTimestamps((before ?? record).timestamp, this.horizon) < 0) {
+      // A write that was accepted, and then deleted, is accepted nevertheless.
+      if (id && !this.accepted.has(id)) this.refused.set(id, 'STALE_WRITE');
+      return stale;
+    }
     if (before) {
-      s.send({ type: 'SERVER_EVENT', payload: { mapName: map, eventType: 'PUT', key, record: before } });
+      for (const told of new Set([before, held ?? before])) {
+        s.send({ type: 'SERVER_EVENT', payload: { mapName: map, eventType: told.value === null ? 'REMOVE' : 'PUT', key, record: told } });
+      }
       return undefined;
     }
-    if (!m.record(key) && compareTimestamps(record.timestamp, this.horizon) < 0) {
-      if (record.value === null) return undefined;
-      if (id) this.refused.set(id, 'STALE_WRITE');
-      return 'STALE_WRITE: older than the deletions that are remembered';
-    }
-    if (record.value === null && record.timestamp.millis < this.#world.now) this.#lateRemoval = this.#world.now;
     let stored = record;
     if (record.timestamp.millis - this.#world.now > maxDrift) {
       stored = { ...record, timestamp: this.#stamp() };
@@ -249,7 +250,9 @@ export class Server {
       a.sent.add(original);
       this.accepted.set(id, a);
     }
-    if (m.merge(key, stored)) this.#announce(s, map, { mapName: map, eventType: stored.value === null ? 'REMOVE' : 'PUT', key, record: stored });
+    if (!m.merge(key, stored)) return undefined;
+    if (stored.value === null) this.#lateRemoval = this.#world.now;
+    this.#announce(s, map, { mapName: map, eventType: stored.value === null ? 'REMOVE' : 'PUT', key, record: stored });
     return undefined;
   }
 
@@ -262,7 +265,7 @@ export class Server {
     const m = this.orOf(map);
     if (record.timestamp.millis < this.horizon.millis && !m.records(key).some((r) => r.tag === record.tag)) {
       if (id && !this.accepted.has(id)) this.refused.set(id, 'STALE_WRITE');
-      return 'STALE_WRITE: older than the deletions that are remembered';
+      return stale;
     }
     if (id) {
       const a = this.accepted.get(id) ?? { timestamp: record.timestamp, sent: new Set<string>() };
@@ -273,8 +276,12 @@ export class Server {
     return undefined;
   }
 
-  #orRemove(s: Session | undefined, map: string, key: string, tag: string): void {
-    if (this.orOf(map).removeTag(key, tag, this.#world.now)) this.#announce(s, map, { mapName: map, eventType: 'OR_REMOVE', key, orTag: tag });
+  #orRemove(s: Session | undefined, map: string, key: string, tag: string): string | undefined {
+    const m = this.orOf(map);
+    const known = m.records(key).some((r) => r.tag === tag) || m.tombstones(key).some(([t]) => t === tag);
+    if (!known && (parseTimestamp(tag)?.millis ?? Infinity) < this.horizon.millis) return stale;
+    if (m.removeTag(key, tag, this.#world.now)) this.#announce(s, map, { mapName: map, eventType: 'OR_REMOVE', key, orTag: tag });
+    return undefined;
   }
 
   /** Tells everybody but the writer, and the queries of everybody. */
