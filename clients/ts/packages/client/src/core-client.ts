@@ -313,7 +313,7 @@ export class CoreClient {
       if ('timestamp' in m && isTimestamp(m.timestamp)) this.#p.clock.resume(m.timestamp);
       this.#dispatch(m);
     } catch (err) {
-      this.#report(new TopGunError('SERVER', `a message of type ${m.type} is left out: ${messageOf(err)}`));
+      this.#report(new TopGunError('SERVER', `${m.type} is left out: ${messageOf(err)}`));
     }
   }
 

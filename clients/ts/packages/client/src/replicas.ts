@@ -193,10 +193,10 @@ export class Replicas {
       const list = [...gone, forget].map((id): Change<unknown> => ({ key, forget: id, merge }));
       this.#meanwhile.get(r)?.push(...list);
       for (const c of list) if ((r.apply(c, false) && c.forget) || gone.length) back = true;
-      // What was taken back may have been brought back here, by taking back what was written on top of it; and what is
-      // stored may have lost against it, so that all that follows has to be stored from here too. So does what is told to
-      // a replica that was emptied: it may just be forgetting it in the storage.
-      if (back || this.#former.has(r)) {
+      // What was taken back may have been brought back here, by taking back what was written on top of it, or wait here to
+      // be stored; and what is stored may have lost against it, so that all that follows has to be stored from here too.
+      // So does what is told to a replica that was emptied: it may just be forgetting it in the storage.
+      if (back || forget || this.#former.has(r)) {
         this.#store(r, [...list, { key, merge: r.states.get(key) }], false);
         this.change(r, this.#waiting(name, key));
       }
@@ -258,12 +258,16 @@ export class Replicas {
     this.#p.events.storing();
     for (const change of changes) this.#p.disk.page(r.kind, r.name, change);
     if (!told) return;
-    const packed = encode(changes.map((c) => [c.key, c.forget, c.merge && r.kind.pack(c.merge)]));
-    const tell = (): void => this.#p.tabs.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
-    // What is written and not stored may be gone with this client, and then nobody would send it. What was taken back is
-    // told in any case, and again to whoever has read it meanwhile.
-    this.#p.disk.after(tell, true);
-    if (changes.some((c) => c.forget)) this.#p.disk.after((stored) => stored || tell());
+    const tell = (list: typeof changes): void => {
+      const packed = encode(list.map((c) => [c.key, c.forget, c.merge && r.kind.pack(c.merge)]));
+      this.#p.tabs.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
+    };
+    // What was taken back is told now: this client may be gone as soon as it is stored. It is told again to whoever reads
+    // it until then.
+    const back = changes.filter((c) => c.forget);
+    if (back.length) tell(back);
+    // What is written and not stored may be gone with this client, and then nobody would send it.
+    this.#p.disk.after(() => tell(changes), true);
   }
 
   /** Reads what is stored of a map, in slices. */
