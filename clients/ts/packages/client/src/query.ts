@@ -107,6 +107,8 @@ export class LiveQuery {
   #stopRetry: (() => void) | undefined;
   /** The server's rows; undefined before its answer, and when it is not needed. */
   #theirs: Map<string, Value> | undefined;
+  /** Where they stand, for a server that can tell what was missed since; undefined while other ones are asked for. */
+  #position: string | undefined;
   #page: PaginationInfo = { hasMore: false, cursorStatus: 'none' };
   #error: TopGunError | undefined;
   #items: readonly unknown[] = [];
@@ -198,7 +200,9 @@ export class LiveQuery {
     const { link } = this.#p;
     if (this.#complete || !link.connected) return;
     this.#asked = true;
-    link.send({ type: 'QUERY_SUB', payload: { queryId: this.id, mapName: this.replica.name, ...question({ ...this.#query, ...(this.#limit && { limit: this.#limit }) }) } });
+    const query = question({ ...this.#query, ...(this.#limit && { limit: this.#limit }) });
+    const since = this.#theirs && this.#position;
+    link.send({ type: 'QUERY_SUB', payload: { queryId: this.id, mapName: this.replica.name, ...query, positions: true, ...(since && { since }) } });
   }
 
   #unsubscribe(): void {
@@ -214,6 +218,7 @@ export class LiveQuery {
   /** Makes the result one page longer. Resolves when that is there. */
   more(): Promise<void> {
     this.#limit &&= this.#limit + this.#query.limit!;
+    this.#position = undefined;
     const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#theirs) this.ask();
     else this.#reseed();
@@ -221,7 +226,8 @@ export class LiveQuery {
   }
 
   answered(m: messages.QueryResp['payload']): void {
-    if (!this.#asked) return;
+    // Rows that the server takes for known may have been given up since it was asked.
+    if (!this.#asked || (m.resumed && !this.#theirs)) return;
     if (m.code === 'QUERY_SNAPSHOT_OVERFLOW') {
       this.#stopRetry = this.#p.env.timer(() => this.ask(), retryAfter);
       return;
@@ -230,19 +236,23 @@ export class LiveQuery {
     const name = m.code ?? (bad ? 'INVALID_CURSOR' : undefined);
     const text = m.error ?? (bad ? `the cursor is ${m.cursorStatus}` : name);
     this.#error = text === undefined ? undefined : new TopGunError('INVALID_QUERY', text, { name, text });
-    this.#theirs = new Map(m.results.map((r) => [r.key, r.value]));
+    this.#position = m.position;
     this.#page = {
       hasMore: m.hasMore ?? false,
       cursorStatus: m.cursorStatus ?? 'none',
       ...(m.nextCursor !== undefined && { nextCursor: m.nextCursor }),
     };
+    // What was missed follows, what is here stays.
+    if (m.resumed) return this.#p.flusher.add(this.#flush, false);
+    this.#theirs = new Map(m.results.map((r) => [r.key, r.value]));
     for (const key of [...this.#held.keys()]) this.#release(key);
     this.#news = true;
     this.#reseed();
   }
 
-  updated({ key, value, changeType }: messages.QueryUpdate['payload']): void {
+  updated({ key, value, changeType, position }: messages.QueryUpdate['payload']): void {
     if (!this.#theirs) return;
+    this.#position &&= position;
     if (changeType === 'LEAVE') this.#theirs.delete(key);
     else this.#theirs.set(key, value);
     this.#release(key);

@@ -1,7 +1,7 @@
 // What the client promises an application, in virtual time: one browser or two, and the model of the server.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decode, encode, type ServerMessage } from '@topgun/core';
+import { decode, encode, type messages, type ServerMessage } from '@topgun/core';
 import { TopGunClient, type Status, type TopGunClientOptions, type TopGunError } from '../src/index.js';
 import { Server } from './server.js';
 import { Profile, World, type Accept, type Tab } from './world.js';
@@ -372,9 +372,20 @@ test('a query shows what is here, then what the server says, then the whole repl
   assert.equal(q.getSnapshot()[1]?.text, 'eight');
   assert.equal(q.getSnapshot()[0], nine);
   const n = told.length;
+  const rows = q.getSnapshot();
   theirs.set('k8', { text: 'eight', rank: 8 });
   await world.run(1000);
   assert.equal(told.length, n);
+  assert.equal(q.getSnapshot(), rows);
+  // Other places are another array of the same rows.
+  const [, eight] = rows;
+  theirs.set('k9', { text: 't9', rank: 7.5 });
+  await world.run(1000);
+  assert.deepEqual(told.at(-1), [['k8', 'k9'], true]);
+  assert.equal(q.getSnapshot()[0], eight);
+  theirs.set('k9', { text: 't9', rank: 9 });
+  await world.run(1000);
+  const [back] = q.getSnapshot();
 
   // One more page, live as a whole.
   await Promise.all([q.loadMore(), world.run(1000)]);
@@ -382,7 +393,7 @@ test('a query shows what is here, then what the server says, then the whole repl
   theirs.remove('k7');
   await world.run(1000);
   assert.deepEqual(told.at(-1)?.[0], ['k9', 'k8', 'k6', 'k5']);
-  assert.equal(q.getSnapshot()[0], nine);
+  assert.equal(q.getSnapshot()[0], back);
 
   // With the whole map here a write is in the result at once, online or not.
   const mine = c.getMap<Todo>('todos');
@@ -392,12 +403,95 @@ test('a query shows what is here, then what the server says, then the whole repl
   mine.set('k1', { text: 'one', rank: 100 });
   await world.run(0);
   assert.deepEqual(told.at(-1), [['k1', 'k9', 'k8', 'k6'], true]);
-  assert.equal(q.getSnapshot()[1], nine);
+  assert.equal(q.getSnapshot()[1], back);
   const changes: unknown[] = [];
   q.onDelta((d) => changes.push(...d.map((x) => [x.type, x.key])));
   mine.remove('k1');
   await world.run(0);
   assert.deepEqual(changes, [['add', 'k5'], ['remove', 'k1']]);
+});
+
+test('a query that comes back is sent what it has missed, and no more', async () => {
+  const { world, server, profile } = setup();
+  const theirs = client(new Profile(world, 0, server.accept)).client.getMap<Todo>('todos');
+  for (let i = 0; i < 10; i++) theirs.set(`k${i}`, { text: `t${i}`, rank: i });
+  await world.run(1000);
+  const { client: c } = client(profile);
+  const q = c.query<Todo>('todos', { sort: { rank: 'desc' }, limit: 3 });
+  let told = 0;
+  q.subscribe(() => told++);
+  const keys = (): string[] => q.getSnapshot().map((row) => row._key);
+  let sent: string[] = [];
+  server.trace = (direction, m) => {
+    if (!direction.startsWith('<-')) return;
+    const { type, payload } = m as messages.QueryResp | messages.QueryUpdate;
+    if (type === 'QUERY_RESP') sent.push(payload.resumed ? 'resumed' : payload.results.map((r) => r.key).join());
+    if (type === 'QUERY_UPDATE') sent.push(`${payload.changeType} ${payload.key}`);
+  };
+  const away = async (meanwhile: () => void): Promise<string[]> => {
+    profile.setOnline(false);
+    await world.run(100);
+    meanwhile();
+    await world.run(1000);
+    sent = [];
+    profile.setOnline(true);
+    await world.run(5000);
+    return sent;
+  };
+  await world.run(2000);
+  assert.deepEqual(sent, ['k9,k8,k7']);
+
+  const [, , seven] = q.getSnapshot();
+  const missed = await away(() => {
+    theirs.remove('k9');
+    theirs.set('k8', { text: 'eight', rank: 8 });
+    theirs.set('k0', { text: 'none', rank: 0 });
+  });
+  assert.deepEqual(missed, ['resumed', 'LEAVE k9', 'UPDATE k8', 'ENTER k6']);
+  assert.deepEqual(keys(), ['k8', 'k7', 'k6']);
+  assert.equal(q.getSnapshot()[0]?.text, 'eight');
+  assert.equal(q.getSnapshot()[1], seven);
+
+  // Who has missed nothing is sent nothing, and nobody is told.
+  const before = told;
+  assert.deepEqual(await away(() => undefined), ['resumed']);
+  assert.equal(told, before);
+
+  // The position is that of the rows which are shown, also of more of them.
+  await Promise.all([q.loadMore(), world.run(1000)]);
+  assert.deepEqual(await away(() => theirs.set('k1', { text: 'one', rank: 100 })), ['resumed', 'LEAVE k3', 'ENTER k1']);
+  assert.deepEqual(keys(), ['k1', 'k8', 'k7', 'k6', 'k5', 'k4']);
+  const more: Promise<void>[] = [];
+  assert.deepEqual(await away(() => more.push(q.loadMore())), ['k1,k8,k7,k6,k5,k4,k3,k2,k0']);
+  await Promise.all(more);
+
+  // A server that was started again, or that knows nothing of this, sends everything.
+  const restart = (): void => {
+    server.crash();
+    server.up = true;
+  };
+  assert.deepEqual(await away(restart), ['k1,k8,k7,k6,k5,k4,k3,k2,k0']);
+  server.resumes = false;
+  await away(restart);
+  assert.deepEqual(await away(() => theirs.remove('k0')), ['k1,k8,k7,k6,k5,k4,k3,k2']);
+  assert.equal(q.getSnapshot()[2], seven);
+});
+
+test('a result that was given up is not resumed', async () => {
+  const { world, server, profile } = setup();
+  const theirs = client(new Profile(world, 0, server.accept)).client.getMap<Todo>('todos');
+  theirs.set('a', { text: 'milk', rank: 1 });
+  await world.run(1000);
+  const { client: c } = client(profile);
+  const q = c.query<Todo>('todos');
+  const stop = q.subscribe(() => undefined);
+  await world.run(1000);
+  stop();
+  theirs.set('b', { text: 'bread', rank: 2 });
+  await world.run(1000);
+  q.subscribe(() => undefined);
+  await world.run(1000);
+  assert.deepEqual(q.getSnapshot().map((row) => row._key), ['a', 'b']);
 });
 
 test('a write shows in the server’s result at once, and stays until the server says otherwise', async () => {

@@ -63,6 +63,8 @@ export class History {
       lateAck: calm ? 0 : 0.15,
       slowest: r.pick([1, 20, 400]),
     });
+    // Some servers know no positions.
+    this.#server.resumes = seed % 5 > 0;
     if (traced) this.#server.trace = (direction, m) => /PING|PONG/.test((m as { type: string }).type) || this.#note(direction, m);
     const storageFails = r.chance(0.2) ? 0.05 : 0;
     this.#profiles = [0, r.pick([0, 3_600_000, -600_000])].map((skew) => new Profile(this.#world, skew, this.#server.accept, storageFails));

@@ -18,7 +18,16 @@ interface Session {
   covered: number;
   readonly maps: Set<string>;
   readonly counters: Set<string>;
-  readonly queries: Map<string, { map: string; query: Query; rows: Map<string, Value> }>;
+  readonly queries: Map<string, Standing>;
+}
+
+/** A query that somebody has asked. */
+interface Standing {
+  readonly map: string;
+  readonly query: Query;
+  rows: Map<string, Value>;
+  /** Where the result stands, if the client wants to know. */
+  position: string | undefined;
 }
 
 /** How a server misbehaves within what the protocol allows. */
@@ -56,6 +65,10 @@ export class Server {
   /** What each device has confirmed. */
   readonly #cursors = new Map<string, number>();
   up = true;
+  /** Whether it can tell what a query has missed. */
+  resumes = true;
+  /** What results were, by their positions. */
+  readonly #results = new Map<string, Map<string, Value>>();
   /** Gets every message, to be printed. */
   trace: ((direction: string, m: unknown) => void) | undefined;
   faults: Faults;
@@ -94,6 +107,7 @@ export class Server {
   crash(): void {
     this.#life++;
     this.up = false;
+    this.#results.clear();
     for (const s of [...this.#sessions]) s.drop();
   }
 
@@ -172,17 +186,34 @@ export class Server {
         for (const other of this.#sessions) if (other.counters.has(name)) other.send(m);
         return;
       }
-      case 'QUERY_SUB': {
-        const { queryId, mapName, query, fields } = p as unknown as messages.QuerySub['payload'];
-        const q = { map: mapName, query: { ...query, ...(fields && { fields }) } as Query, rows: new Map<string, Value>() };
-        s.queries.set(queryId, q);
-        const { rows, more } = this.#run(q);
-        q.rows = new Map(rows.map((r) => [r.key, r.value]));
-        return s.send({ type: 'QUERY_RESP', payload: { queryId, results: rows, hasMore: more, cursorStatus: 'none' } });
-      }
+      case 'QUERY_SUB':
+        return this.#ask(s, p as unknown as messages.QuerySub['payload']);
       case 'QUERY_UNSUB':
         s.queries.delete(p['queryId'] as string);
     }
+  }
+
+  #ask(s: Session, { queryId, mapName, query, fields, positions, since = '' }: messages.QuerySub['payload']): void {
+    const q: Standing = { map: mapName, query: { ...query, ...(fields && { fields }) } as Query, rows: new Map(), position: undefined };
+    s.queries.set(queryId, q);
+    const { rows, more } = this.#run(q);
+    const summary = { queryId, hasMore: more, cursorStatus: 'none' } as const;
+    const told = positions && since.startsWith(`${identity(q)} `) ? this.#results.get(since) : undefined;
+    if (told) {
+      q.rows = told;
+      q.position = since;
+      s.send({ type: 'QUERY_RESP', payload: { ...summary, results: [], resumed: true, position: since } });
+      return this.#refresh(s, queryId, q);
+    }
+    q.rows = new Map(rows.map((r) => [r.key, r.value]));
+    if (positions && this.resumes) this.#place(q);
+    s.send({ type: 'QUERY_RESP', payload: { ...summary, results: rows, ...(q.position && { position: q.position }) } });
+  }
+
+  /** Gives a result its position. */
+  #place(q: Standing): void {
+    q.position = `${identity(q)} ${++this.#counter}`;
+    this.#results.set(q.position, q.rows);
   }
 
   #run(q: { map: string; query: Query }): ReturnType<typeof runQuery> {
@@ -292,16 +323,21 @@ export class Server {
     }
   }
 
-  #refresh(s: Session, queryId: string, q: { map: string; query: Query; rows: Map<string, Value> }): void {
+  #refresh(s: Session, queryId: string, q: Standing): void {
     const rows = new Map(this.#run(q).rows.map((r) => [r.key, r.value]));
-    for (const key of q.rows.keys()) {
-      if (!rows.has(key)) s.send({ type: 'QUERY_UPDATE', payload: { queryId, key, value: null, changeType: 'LEAVE' } });
-    }
+    const updates: messages.QueryUpdate['payload'][] = [];
+    for (const key of q.rows.keys()) if (!rows.has(key)) updates.push({ queryId, key, value: null, changeType: 'LEAVE' });
     for (const [key, value] of rows) {
       const old = q.rows.get(key);
-      if (old !== value) s.send({ type: 'QUERY_UPDATE', payload: { queryId, key, value, changeType: old === undefined ? 'ENTER' : 'UPDATE' } });
+      if (old !== value) updates.push({ queryId, key, value, changeType: old === undefined ? 'ENTER' : 'UPDATE' });
     }
+    if (!updates.length) return;
     q.rows = rows;
+    for (const [i, update] of updates.entries()) {
+      // Before the last one the result stands where it did.
+      if (q.position && i === updates.length - 1) this.#place(q);
+      s.send({ type: 'QUERY_UPDATE', payload: { ...update, ...(q.position && { position: q.position }) } });
+    }
   }
 
   #syncInit(s: Session, mapName: string, last: number): void {
@@ -370,6 +406,11 @@ export class Server {
 export function refuses(value: Value, key: string): boolean {
   if (value === null) return key.startsWith('keep');
   return typeof value === 'object' && 'bad' in value;
+}
+
+/** What tells queries apart. */
+function identity({ map, query }: Standing): string {
+  return JSON.stringify([map, query]).replaceAll(' ', '');
 }
 
 /** The identity of a write, which is inside its value. */
