@@ -6,7 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { MemoryStorage, TopGunClient, type QueryHandle, type Status, type TopGunClientOptions, type TopGunError } from '../src/index.js';
+import { decode, type ServerMessage } from '@topgun/core';
+import { platform } from '../src/browser.js';
+import { MemoryStorage, query, TopGunClient, type Environment, type QueryHandle, type Status, type TopGunClientOptions, type TopGunError } from '../src/index.js';
 
 // Bundled tests lie in .build/test/client/test.
 const root = fileURLToPath(new URL('../../../../../..', import.meta.url));
@@ -143,6 +145,45 @@ test('two clients share maps, sets, counters, topics and queries', { skip }, asy
   assert.equal(await heard, 'hello');
 });
 
+test('pages and groups are what the builder says, live too', { skip }, async () => {
+  const server = await Process.start({ TOPGUN_NO_AUTH: '1' });
+  const author = connect(server.url);
+  const todos = author.getMap<Todo>('todos');
+  await Promise.all([1, 2, 3, 4, 5].map((rank) => todos.set(`t${rank}`, { text: rank % 2 ? 'odd' : 'even', rank }).done()));
+  const c = connect(server.url);
+  await status(c, (s) => s.connection === 'connected');
+
+  // Each page begins behind the one before it.
+  const pages: string[][] = [];
+  let selection = query<Todo>().sortBy('rank').limit(2);
+  for (;;) {
+    const { items, cursor, hasMore } = await c.queryOncePaged('todos', selection.build());
+    pages.push(items.map((row) => row._key));
+    assert.equal(hasMore, cursor !== undefined);
+    if (cursor === undefined) break;
+    selection = selection.after(cursor);
+  }
+  assert.deepEqual(pages, [['t1', 't2'], ['t3', 't4'], ['t5']]);
+
+  // A live query grows by pages of its own, and says where another one would go on.
+  const q = c.query('todos', query<Todo>().sortBy('rank').limit(2).build());
+  q.subscribe(() => undefined);
+  await q.whenSettled();
+  const { nextCursor } = q.getPaginationInfo();
+  const behind = c.query('todos', query<Todo>().sortBy('rank').limit(2).after(nextCursor!).build());
+  await result(behind, (keys) => keys.join() === 't3,t4');
+  await q.loadMore();
+  await q.loadMore();
+  assert.deepEqual(q.getSnapshot().map((row) => row._key), ['t1', 't2', 't3', 't4', 't5']);
+  assert.deepEqual(q.getPaginationInfo(), { hasMore: false, cursorStatus: 'none' });
+
+  const groups = c.query('todos', query<Todo>().groupBy('text').sum('rank').sortBy('__sum_rank', 'desc').build());
+  await result(groups, (keys) => keys.join() === 'odd,even');
+  assert.deepEqual(groups.getSnapshot().map((g) => [g.text, g.__count, g.__sum_rank]), [['odd', 3, 9], ['even', 2, 6]]);
+  todos.set('t8', { text: 'even', rank: 8 });
+  await result(groups, (keys) => keys.join() === 'even,odd');
+});
+
 test('what the server refuses is taken back, by name', { skip }, async () => {
   const server = await Process.start({ TOPGUN_NO_AUTH: '1' });
   const c = connect(server.url);
@@ -218,6 +259,64 @@ test('a server that was restored from a backup is given again what it lacks', { 
   const want = new Map<string, number>();
   for (let i = 10; i < 300; i++) want.set(`k${i}`, i < 20 ? i : -i);
   for (const map of [again, fresh]) assert.deepEqual(new Map([...map.entries()].sort()), new Map([...want.entries()].sort()));
+});
+
+/** An environment whose connections can be cut, and which keeps what comes over them about queries. */
+function cuttable(): { environment: Partial<Environment>; heard: ServerMessage[]; cut(): void } {
+  const real = platform(new MemoryStorage());
+  const heard: ServerMessage[] = [];
+  let cut = (): void => undefined;
+  const environment: Partial<Environment> = {
+    socket: (url, events) => {
+      const socket = real.socket(url, {
+        ...events,
+        message: (frame) => {
+          const m = decode(frame) as unknown as ServerMessage;
+          if (m.type.startsWith('QUERY_')) heard.push(m);
+          events.message(frame);
+        },
+      });
+      cut = () => {
+        socket.close();
+        events.closed('cut');
+      };
+      return socket;
+    },
+  };
+  return { environment, heard, cut: () => cut() };
+}
+
+test('a query that comes back is sent what it has missed, and no more', { skip }, async () => {
+  const data = mkdtempSync(`${dir}/resume-`);
+  const server = await Process.start({ TOPGUN_NO_AUTH: '1' }, 0, data);
+  const author = connect(server.url);
+  const todos = author.getMap<Todo>('todos');
+  await Promise.all(Array.from({ length: 50 }, (_, i) => todos.set(`k${String(i).padStart(2, '0')}`, { text: 't', rank: i }).done()));
+  const { environment, heard, cut } = cuttable();
+  const c = connect(server.url, { environment });
+  const q = c.query('todos', query<Todo>().sortBy('rank', 'desc').limit(20).build());
+  q.subscribe(() => undefined);
+  await q.whenSettled();
+  await q.loadMore();
+  const [first] = q.getSnapshot();
+  assert.equal(q.getSnapshot().length, 40);
+  heard.length = 0;
+  cut();
+  await Promise.all([todos.remove('k48').done(), todos.set('k01', { text: 'up', rank: 100 }).done()]);
+  await result(q, (keys) => keys.length === 40 && keys[0] === 'k01' && !keys.includes('k48'));
+  const told = heard.map((m) => (m.type === 'QUERY_RESP' ? [m.payload.resumed, m.payload.results.length] : m.type === 'QUERY_UPDATE' ? [m.payload.changeType, m.payload.key] : m));
+  assert.deepEqual(told[0], [true, 0]);
+  // At most one row for each place that has moved: what came, what went, and what stands at the end now.
+  assert.ok(told.length <= 5, JSON.stringify(told));
+  assert.equal(q.getSnapshot()[1], first);
+  // Another life of the server knows nothing of those positions.
+  heard.length = 0;
+  await server.kill();
+  await Process.start({ TOPGUN_NO_AUTH: '1' }, server.port, data);
+  await status(author, (s) => s.connection === 'connected');
+  todos.remove('k01');
+  await result(q, (keys) => keys[0] === 'k49');
+  assert.ok(heard[0]?.type === 'QUERY_RESP' && !heard[0].payload.resumed && heard[0].payload.results.length === 40);
 });
 
 test('a clock that is an hour ahead does not win for ever', { skip }, async () => {

@@ -261,6 +261,7 @@ test('the builder builds what is sent, and the compiler knows the types', () => 
     .where('_key', 'gte', 'k')
     .sortBy('order', 'desc')
     .sortBy('owner.age')
+    .sortBy('_key', 'desc')
     .limit(20)
     .select('title', 'owner.name');
   assert.deepEqual(JSON.parse(JSON.stringify(q.build())), {
@@ -299,6 +300,7 @@ test('the builder builds what is sent, and the compiler knows the types', () => 
     sort: [
       { field: 'order', direction: 'desc' },
       { field: 'owner.age', direction: 'asc' },
+      { field: '_key', direction: 'desc' },
     ],
     limit: 20,
     fields: ['title', 'owner.name'],
@@ -321,6 +323,10 @@ test('the builder builds what is sent, and the compiler knows the types', () => 
     limit: 5,
   });
   assert.deepEqual(query<Todo>().groupBy().min('order').build().aggregations, [{ func: 'count' }, { func: 'min', field: 'order' }]);
+  assert.deepEqual(query<Todo>().groupBy('color').sum('order').sortBy('__sum_order', 'desc').sortBy('color').limit(3).build().sort, [
+    { field: '__sum_order', direction: 'desc' },
+    { field: 'color', direction: 'asc' },
+  ]);
   assert.deepEqual(query().where('anything.at.all', 'eq', 5).sortBy('x').after('c').build(), {
     predicate: { op: 'eq', attribute: 'anything.at.all', value: 5 },
     sort: [{ field: 'x', direction: 'asc' }],
@@ -349,6 +355,8 @@ test('the builder builds what is sent, and the compiler knows the types', () => 
   query<Todo>().sortBy('owner.size');
   // @ts-expect-error records have no such path
   query<Todo>().select('size');
+  // @ts-expect-error groups have no such sum
+  query<Todo>().groupBy('color').sortBy('__sum_order');
   // @ts-expect-error a condition on other records
   query<Todo>().where(conditions<{ size: number }>()('size', 'eq', 1));
 });

@@ -125,6 +125,11 @@ export function query<T = unknown>(): QueryBuilder<T, T> {
   return new QueryBuilder<T, T>({});
 }
 
+function sorted(query: Query, field: string, direction: 'asc' | 'desc' = 'asc'): Query {
+  const sort: SortField[] = [...(query.sort ?? []), { field, direction }];
+  return { ...query, sort };
+}
+
 export class QueryBuilder<T, R> {
   constructor(private readonly query: Query) {}
 
@@ -142,9 +147,8 @@ export class QueryBuilder<T, R> {
   }
 
   /** Orders rows that are at one in what they were ordered by before. */
-  sortBy(field: Path<T>, direction: 'asc' | 'desc' = 'asc'): QueryBuilder<T, R> {
-    const sort: SortField[] = [...(this.query.sort ?? []), { field, direction }];
-    return this.#with({ sort });
+  sortBy(field: Attribute<T>, direction?: 'asc' | 'desc'): QueryBuilder<T, R> {
+    return this.#with(sorted(this.query, field, direction));
   }
 
   /** No more than so many rows. */
@@ -198,6 +202,11 @@ export class GroupBuilder<T, By extends string, A extends { readonly [name: stri
   /** The greatest value of a field. */
   max<P extends Path<T>>(field: P): GroupBuilder<T, By, A & AggregateOf<'max', T, P>> {
     return this.#and({ func: 'max', field });
+  }
+
+  /** Orders groups that are at one in what they were ordered by before: by what they agree in, how many, an aggregate. */
+  sortBy(field: keyof GroupOf<T, By, A> & string, direction?: 'asc' | 'desc'): GroupBuilder<T, By, A> {
+    return new GroupBuilder(sorted(this.query, field, direction));
   }
 
   /** No more than so many groups. */
