@@ -28,6 +28,7 @@ type benchCommand struct {
 	Keys        int           `default:"10000" help:"Keys that are written, records that are synchronised."`
 	Rate        int           `default:"0" help:"Writes per second in fanout and query; 0 is as fast as they are delivered, and 2000 in query."`
 	Queries     int           `default:"100000" help:"Standing queries: so many equalities, a tenth of it ranges, a tenth of it windows over as many records."`
+	Part        string        `help:"The only part of query to measure: equalities, ranges or windows; by default all." placeholder:"PART"`
 
 	MemoryBudget string `help:"What a started server may take, as its --memory-budget says." placeholder:"SIZE"`
 
@@ -56,7 +57,7 @@ func (c benchCommand) Run(ctx context.Context, p process) error {
 	}
 	res, err := bench.Run(ctx, bench.Options{
 		Scenario: c.Scenario, Connections: c.Connections, Batch: c.Batch, Window: c.Window, Concern: c.Concern,
-		Duration: c.Duration, Warmup: c.Warmup, ValueBytes: c.ValueBytes, Keys: c.Keys, Rate: c.Rate, Queries: c.Queries,
+		Duration: c.Duration, Warmup: c.Warmup, ValueBytes: c.ValueBytes, Keys: c.Keys, Rate: c.Rate, Queries: c.Queries, Part: c.Part,
 		URL: c.URL, MemoryBudget: c.MemoryBudget, CPUProfile: c.CPUProfile, Dir: c.Dir,
 		Program: program, Environ: p.environ, Stderr: p.stderr, Clock: app.SystemClock(),
 	})

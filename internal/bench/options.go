@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
@@ -54,6 +56,9 @@ type Options struct {
 	// equalities, a tenth of it ranges, and a tenth of it windows over as many
 	// records. Default 100 000.
 	Queries int
+
+	// Part is the only part of query that is measured; empty for all.
+	Part string
 
 	// MemoryBudget is what a started server may take, as its option says it; empty
 	// for its default.
@@ -137,6 +142,9 @@ func (o Options) validate() error {
 	}
 	if o.Queries < 10 || o.Queries > 1_000_000 {
 		bad("queries is %d; allowed is 10 to 1000000", o.Queries)
+	}
+	if o.Part != "" && (o.Scenario != "query" || !slices.Contains(Parts(), o.Part)) {
+		bad("part is %q; allowed are, in query, %s", o.Part, strings.Join(Parts(), ", "))
 	}
 	if o.Duration < 100*time.Millisecond {
 		bad("duration is %s; at least 100ms is needed", o.Duration)

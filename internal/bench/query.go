@@ -4,14 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"strconv"
 
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 )
 
-// query measures standing queries, in three parts:
+// parts are what query measures, in this order.
+var parts = []struct {
+	name    string
+	measure func(ctx context.Context, o Options, res *Result) error
+}{
+	{"equalities", equalities},
+	{"ranges", ranges},
+	{"windows", windows},
+}
+
+// Parts lists the names of the parts of query.
+func Parts() []string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return names
+}
+
+// query measures standing queries, in parts:
 //
 //   - what a write costs that matches none of many equalities, against the same
 //     write to a server without queries, in turn;
@@ -20,87 +37,19 @@ import (
 //     rate of writes.
 func query(ctx context.Context, o Options) (*Result, error) {
 	res := &Result{Scenario: o.Scenario, Connections: o.Connections, Batch: o.Batch, Window: o.Window, Concern: o.Concern, Keys: o.Keys, ValueBytes: o.ValueBytes, Queries: o.Queries}
-	var err error
-	if res.EqualityCost, err = bystanders(ctx, o, res, o.Queries, func(i int) *predicate.Node {
-		return &predicate.Node{Op: predicate.OpEq, Attribute: "n", Value: value.AppendInt(nil, int64(i))}
-	}); err != nil {
-		return nil, err
-	}
-	if res.RangeCost, err = bystanders(ctx, o, res, o.Queries/10, func(i int) *predicate.Node {
-		pair := value.AppendInt(value.AppendInt(value.AppendArray(nil, 2), int64(7*i)), int64(7*i+20))
-		return &predicate.Node{Op: predicate.OpBetween, Attribute: "n", Value: pair}
-	}); err != nil {
-		return nil, err
-	}
-	if err := windows(ctx, o, res); err != nil {
-		return nil, err
+	for _, part := range parts {
+		if o.Part != "" && o.Part != part.name {
+			continue
+		}
+		po := o
+		if o.CPUProfile != "" && o.Part == "" {
+			po.CPUProfile += "." + part.name
+		}
+		if err := part.measure(ctx, po, res); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
 	}
 	return res, nil
-}
-
-// beyond is where the numbers of records begin that no bystander asks for.
-const beyond = 1 << 30
-
-// numbered makes values with a number that no bystander asks for.
-func numbered(size int) func(key string) value.Raw {
-	text := textOf(size)("")
-	return func(key string) value.Raw {
-		n, err := strconv.Atoi(key[len("key-"):])
-		if err != nil {
-			n = 0
-		}
-		v := value.AppendInt(value.AppendStr(value.AppendMap(nil, 2), "n"), int64(beyond+n))
-		return append(v, text[1:]...) // behind the header of a map of one field
-	}
-}
-
-// bystanders measures what queries cost that no write matches: the median of the
-// ratios of processor time a write, with them and without.
-func bystanders(ctx context.Context, o Options, res *Result, n int, ask func(i int) *predicate.Node) (cost float64, err error) {
-	o.valueOf = numbered(o.ValueBytes)
-	var targets [2]*target
-	var loads [2]*load
-	for i := range targets {
-		if targets[i], err = startTarget(ctx, o, childServer); err != nil {
-			return 0, err
-		}
-		defer func() { err = errors.Join(err, targets[i].stop()) }()
-		if loads[i], err = newLoad(ctx, targets[i].url, o); err != nil {
-			return 0, err
-		}
-		defer func() { err = errors.Join(err, loads[i].close()) }()
-		if i == 0 {
-			asked, err := askMany(ctx, targets[i].url, n, ask, nil)
-			if err != nil {
-				return 0, err
-			}
-			defer func() { err = errors.Join(err, asked.close()) }()
-		}
-		if _, err := loads[i].runFor(ctx, o, o.Warmup); err != nil {
-			return 0, err
-		}
-	}
-	var with, without measured
-	for range rounds {
-		if err := with.measure(ctx, targets[0], loads[0], o); err != nil {
-			return 0, err
-		}
-		if err := without.measure(ctx, targets[1], loads[1], o); err != nil {
-			return 0, err
-		}
-	}
-	res.Seconds += with.seconds
-	res.Refused += with.refused + without.refused
-	res.Errors += with.errors + without.errors
-	var ratios []float64
-	for i := range min(len(with.cpu), len(without.cpu)) {
-		ratios = append(ratios, with.cpu[i]/without.cpu[i])
-	}
-	if len(ratios) == 0 {
-		return 0, errors.New("bench: nothing was written")
-	}
-	runtime.GC()
-	return median(ratios), nil
 }
 
 // windowGroups is into how many groups the records of windows fall.

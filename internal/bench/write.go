@@ -67,6 +67,7 @@ func write(ctx context.Context, o Options) (res *Result, err error) {
 // measured sums up the turns of one side.
 type measured struct {
 	rates, cpu, allocs []float64
+	ops                int
 	seconds            float64
 	refused, errors    int
 	times              []time.Duration
@@ -93,6 +94,7 @@ func (m *measured) measure(ctx context.Context, t *target, l *load, o Options) e
 	m.child += after.CPUSeconds - before.CPUSeconds
 	m.rss = after.RSS
 	m.seconds += got.seconds
+	m.ops += got.ops
 	m.refused += got.refused
 	m.errors += got.errors
 	m.times = append(m.times, got.times...)
