@@ -13,10 +13,10 @@ type attribute[T any] struct {
 	buckets int
 
 	missing  *bucket[T]
-	equals   map[string]*bucket[T] // by normal form
-	elements map[string]*bucket[T] // the same
+	equals   names[T] // by normal form
+	elements names[T] // the same
 	spans    [classes]*ordered.Tree[interval[T]]
-	begins   map[string]*bucket[T]
+	begins   names[T]
 	lengths  map[int]int // of the beginnings, and how many have it
 }
 
@@ -32,11 +32,11 @@ func (a *attribute[T]) filedUnder(s *spot) int {
 	case missing:
 		b = a.missing
 	case equals:
-		b = a.equals[normal(s.value)]
+		b = a.equals.find(value.AppendNormal(nil, s.value))
 	case element:
-		b = a.elements[normal(s.value)]
+		b = a.elements.find(value.AppendNormal(nil, s.value))
 	case begins:
-		b = a.begins[s.text]
+		b = a.begins.buckets[s.text]
 	case within:
 		return a.around(s.span)
 	}
@@ -61,17 +61,15 @@ func (a *attribute[T]) around(s span) int {
 	return n
 }
 
-func normal(v value.Raw) string { return string(value.AppendNormal(nil, v)) }
-
 // bucket returns the bucket of a spot, making it if there is none.
 func (a *attribute[T]) bucket(s *spot) *bucket[T] {
 	switch s.how {
 	case equals:
-		return a.named(&a.equals, s, normal(s.value))
+		return a.named(&a.equals, s.how, string(value.AppendNormal(nil, s.value)))
 	case element:
-		return a.named(&a.elements, s, normal(s.value))
+		return a.named(&a.elements, s.how, string(value.AppendNormal(nil, s.value)))
 	case begins:
-		b := a.named(&a.begins, s, s.text)
+		b := a.named(&a.begins, s.how, s.text)
 		if len(b.filed) == 0 {
 			if a.lengths == nil {
 				a.lengths = map[int]int{}
@@ -83,29 +81,26 @@ func (a *attribute[T]) bucket(s *spot) *bucket[T] {
 		return a.span(s)
 	}
 	if a.missing == nil {
-		a.missing = a.open(s)
+		a.missing = a.open(missing)
 	}
 	return a.missing
 }
 
-func (a *attribute[T]) open(s *spot) *bucket[T] {
+func (a *attribute[T]) open(h how) *bucket[T] {
 	a.buckets++
-	b := &bucket[T]{of: a, spot: *s}
+	b := &bucket[T]{of: a, how: h}
 	b.filed = b.one[:0]
 	return b
 }
 
-// named finds a bucket in a map or puts it there. The name is what the spot keeps
-// from then on.
-func (a *attribute[T]) named(in *map[string]*bucket[T], s *spot, name string) *bucket[T] {
-	if b := (*in)[name]; b != nil {
+// named finds a bucket by its name or puts it there.
+func (a *attribute[T]) named(in *names[T], h how, name string) *bucket[T] {
+	if b := in.buckets[name]; b != nil {
 		return b
 	}
-	if *in == nil {
-		*in = map[string]*bucket[T]{}
-	}
-	b := a.open(&spot{how: s.how, text: name})
-	(*in)[name] = b
+	b := a.open(h)
+	b.name = name
+	in.put(name, b)
 	return b
 }
 
@@ -117,7 +112,8 @@ func (a *attribute[T]) span(s *spot) *bucket[T] {
 	}
 	i := t.Put(interval[T]{span: s.span})
 	if i.filed == nil {
-		i.filed = a.open(&spot{how: within, span: s.span})
+		i.filed = a.open(within)
+		i.filed.span = &i.span
 	}
 	return i.filed
 }
@@ -125,20 +121,20 @@ func (a *attribute[T]) span(s *spot) *bucket[T] {
 // close takes out a bucket.
 func (a *attribute[T]) close(b *bucket[T]) {
 	a.buckets--
-	switch s := &b.spot; s.how {
+	switch b.how {
 	case equals:
-		delete(a.equals, s.text)
+		a.equals.remove(b.name)
 	case element:
-		delete(a.elements, s.text)
+		a.elements.remove(b.name)
 	case begins:
-		delete(a.begins, s.text)
-		if n := len(s.text); a.lengths[n] == 1 {
+		a.begins.remove(b.name)
+		if n := len(b.name); a.lengths[n] == 1 {
 			delete(a.lengths, n)
 		} else {
 			a.lengths[n]--
 		}
 	case within:
-		a.spans[s.span.class].Remove(&interval[T]{span: s.span})
+		a.spans[b.span.class].Remove(&interval[T]{span: *b.span})
 	default:
 		a.missing = nil
 	}
@@ -167,7 +163,7 @@ func (a *attribute[T]) visit(v value.Raw, f func(T) bool) bool {
 			return false
 		}
 	}
-	if !visitNamed(a.equals, v, f) {
+	if !a.equals.visit(v, f) {
 		return false
 	}
 	t := a.spans[classOf(v)]
@@ -189,21 +185,12 @@ func (a *attribute[T]) visit(v value.Raw, f func(T) bool) bool {
 	return through
 }
 
-func visitNamed[T any](in map[string]*bucket[T], v value.Raw, f func(T) bool) bool {
-	if len(in) == 0 {
-		return true
-	}
-	var scratch [64]byte
-	b := in[string(value.AppendNormal(scratch[:0], v))]
-	return b == nil || b.visit(f)
-}
-
 func (a *attribute[T]) visitElements(v value.Raw, f func(T) bool) bool {
-	if len(a.elements) == 0 {
+	if len(a.elements.buckets) == 0 {
 		return true
 	}
 	for e := range value.Elements(v) {
-		if !visitNamed(a.elements, e, f) {
+		if !a.elements.visit(e, f) {
 			return false
 		}
 	}
@@ -211,15 +198,16 @@ func (a *attribute[T]) visitElements(v value.Raw, f func(T) bool) bool {
 }
 
 func (a *attribute[T]) visitBeginnings(v value.Raw, f func(T) bool) bool {
-	if len(a.begins) == 0 {
+	if len(a.begins.buckets) == 0 {
 		return true
 	}
-	s := text(v)
+	r := value.NewReader(v)
+	s := r.StrBytes()
 	for n := range a.lengths {
 		if n > len(s) {
 			continue
 		}
-		if b := a.begins[s[:n]]; b != nil && !b.visit(f) {
+		if b := a.begins.find(s[:n]); b != nil && !b.visit(f) {
 			return false
 		}
 	}

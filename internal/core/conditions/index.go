@@ -35,10 +35,12 @@ type bucket[T any] struct {
 
 	one [1]tenant[T] // room for filed
 
-	// of and spot say where the bucket is found; nil for that of the conditions
-	// that are always visited.
+	// of says where the bucket is found, nil for that of the conditions that are
+	// always visited: by how, and by its name or span.
 	of   *attribute[T]
-	spot spot
+	how  how
+	name string
+	span *span
 }
 
 // tenant is an entry in a bucket, and which of its seats this is.

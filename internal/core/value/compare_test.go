@@ -123,6 +123,12 @@ func TestNormalFormIsTheSameValue(t *testing.T) {
 		if again := value.AppendNormal(nil, normal); !bytes.Equal(again, normal) {
 			t.Fatalf("%x becomes %x", normal, again)
 		}
+		switch scalar, ok := value.AppendNormalScalar([]byte("before"), valuetest.Encode(t, v)); {
+		case !ok && normal.Kind() != value.KindArray && normal.Kind() != value.KindMap && normal.Kind() != value.KindExt:
+			t.Fatalf("%v is a scalar", v)
+		case ok && !bytes.Equal(scalar, append([]byte("before"), normal...)):
+			t.Fatalf("the scalar form is %x, the normal one %x", scalar, normal)
+		}
 	})
 }
 

@@ -15,6 +15,31 @@ func AppendNormal(dst []byte, v Raw) []byte {
 	return w.value(dst)
 }
 
+// AppendNormalScalar is AppendNormal for nil, booleans, numbers, strings and
+// binaries; ok is false for all others, and dst is as it was. It does not let dst
+// escape, so that dst may be on the stack.
+func AppendNormalScalar(dst []byte, v Raw) (out []byte, ok bool) {
+	kind := v.Kind()
+	switch kind {
+	case KindArray, KindMap, KindExt:
+		return dst, false
+	}
+	if Check(v) != nil {
+		return AppendNil(dst), true
+	}
+	r := NewReader(v)
+	switch kind {
+	case KindInt, KindFloat:
+		n, _ := r.number("number")
+		return n.appendNormal(dst), true
+	case KindStr:
+		return AppendStr(dst, r.Str()), true
+	case KindBin:
+		return AppendBin(dst, r.Bytes()), true
+	}
+	return append(dst, r.Raw()...), true
+}
+
 // normal writes one value. It relies on the input having passed Check, which
 // also bounds its recursion.
 type normal struct {
