@@ -113,7 +113,7 @@ func (c *compiler) literal(t test) (test, *Error) {
 		if err != nil {
 			return test{}, err
 		}
-		t.tools.regex = re
+		t.tools = &tools{regex: re}
 	}
 	return t, nil
 }

@@ -80,7 +80,7 @@ type test struct {
 	left  operand
 	right operand
 	kids  []test
-	tools tools
+	tools *tools
 }
 
 // match evaluates the operator and what lies below it.

@@ -16,20 +16,21 @@ type tools struct {
 	regex   *regexp.Regexp
 }
 
-// makeTools prepares everything but a regex. right has passed checkValue.
-func makeTools(op Op, right value.Raw) (t tools) {
+// makeTools prepares everything but a regex; nil for an operator that needs
+// nothing, as most do. right has passed checkValue.
+func makeTools(op Op, right value.Raw) *tools {
 	switch op {
 	case OpIn:
 		if right.Kind() == value.KindArray {
-			t.set = makeSet(right)
+			return &tools{set: makeSet(right)}
 		}
 	case OpContains:
-		t.needles = makeNeedles(right)
+		return &tools{needles: makeNeedles(right)}
 	case OpContainsAll, OpContainsAny:
-		t.set = makeSet(right)
-		t.needles = makeNeedles(t.set...)
+		set := makeSet(right)
+		return &tools{set: set, needles: makeNeedles(set...)}
 	}
-	return t
+	return nil
 }
 
 // holds evaluates an operator that compares. left is neither missing nor nil.
@@ -40,7 +41,7 @@ func (t *tools) holds(op Op, left, right value.Raw) bool {
 	case OpLike:
 		return bothStrings(left, right) && like(view(right), view(left))
 	case OpRegex:
-		return t.regex != nil && left.Kind() == value.KindStr && t.regex.Match(view(left))
+		return t != nil && left.Kind() == value.KindStr && t.regex.Match(view(left))
 	case OpStartsWith:
 		return bothStrings(left, right) && bytes.HasPrefix(view(left), view(right))
 	case OpEndsWith:

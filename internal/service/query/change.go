@@ -9,13 +9,12 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
-// change tells everyone concerned of one change.
-func (s *Service) change(r *change.Record) {
+// change tells everyone concerned of one change, which is looked at now.
+func (s *Service) change(r *change.Record, now int64) {
 	m := s.maps[r.Map]
 	if m == nil || r.Verb == change.Forget {
 		return // no document changes when tombstones are forgotten
 	}
-	now := s.clock.Now().UnixMilli()
 	if m.index.Len() > 0 || m.resumable {
 		s.changed.load(r, now)
 	}

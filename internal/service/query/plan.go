@@ -101,6 +101,7 @@ func newPlan(m *wire.QuerySub, who policy.Principal, maxRows int) (*plan, error)
 	h.Write([]byte(base))
 	p.identity = int64(h.Sum64())
 	p.bind(fmt.Sprintf("%s|%q|%d|%t", base, p.fields, p.limit, p.total))
+	p.condition = p.same[:len(p.condition)] // one text in memory
 	return p, nil
 }
 

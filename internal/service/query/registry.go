@@ -71,6 +71,7 @@ func (s *Service) add(cmd *command) {
 
 // stand makes a standing query.
 func (s *Service) stand(m *mapState, p *plan) *standing {
+	p.mapName = m.name // one text for all; nobody else has the plan yet
 	cond := m.byText[p.condition]
 	if cond == nil {
 		s.made++

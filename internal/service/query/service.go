@@ -302,8 +302,9 @@ func (s *Service) Step() bool {
 				s.fenceSeen(mark)
 			}
 		default:
+			now := s.clock.Now().UnixMilli() // for all: asking is not free
 			for j := range it.Changes {
-				s.change(&it.Changes[j])
+				s.change(&it.Changes[j], now)
 			}
 			if s.unsent += len(it.Changes); s.unsent >= maxPending {
 				s.flushAll()
