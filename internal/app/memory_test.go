@@ -66,8 +66,8 @@ func TestGarbageFollowsTheHeap(t *testing.T) {
 			t.Errorf("with %d bytes in use the collector is set to %d, want %d", live, got, want)
 		}
 	}
-	if got := gcPercent(400<<20, 200<<20); got != 50 {
-		t.Errorf("with 200 of 400 MiB to look through the collector is set to %d", got)
+	if got := gcPercent(400<<20, 100<<20); got != 50 {
+		t.Errorf("with 100 of 400 MiB to look through the collector is set to %d", got)
 	}
 }
 
