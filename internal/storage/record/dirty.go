@@ -111,7 +111,8 @@ func (d *DirtyKeys) Walk(most int, write func(Entry) bool, remove func(hash uint
 		if d.at.Hash != hash {
 			d.at = Cursor{Hash: hash}
 		}
-		if !d.at.Last {
+		// An entry whose hash was not taken has come later, and is not given back.
+		if taken := len(d.hashes) > 0 && d.hashes[0] == hash; taken && !d.at.Last {
 			d.table.Ascend(d.at, hash, w.entry)
 		}
 		if w.left > 0 {

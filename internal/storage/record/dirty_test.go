@@ -109,3 +109,27 @@ func TestCollidingKeysAreLookedAtOnce(t *testing.T) {
 		t.Errorf("%d walks of 100 keys for %d of %d keys", walks, len(seen), n)
 	}
 }
+
+// TestWhatComesLaterIsNotTaken: an entry of the hash of a removed key that is put
+// while the removal is handed over stays dirty, whatever becomes of the taking.
+func TestWhatComesLaterIsNotTaken(t *testing.T) {
+	table := NewPool().NewTable(-1)
+	table.MarkRemoved(7, "old")
+	d := table.TakeDirty()
+	table.MarkDirty(table.Put(7, "new", []byte("state")))
+	gone := 0
+	d.Walk(10, func(e Entry) bool {
+		t.Errorf("%q is taken", e.Key())
+		return true
+	}, func(uint32, string) bool { gone++; return true })
+	d.GiveBack()
+	var left []string
+	for d = table.TakeDirty(); d.Walk(1, func(e Entry) bool { left = append(left, e.Key()); return true }, func(_ uint32, key string) bool {
+		left = append(left, key)
+		return true
+	}); {
+	}
+	if slices.Sort(left); gone != 1 || !slices.Equal(left, []string{"new", "old"}) {
+		t.Errorf("%d removals were taken, %q are left", gone, left)
+	}
+}
