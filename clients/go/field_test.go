@@ -212,7 +212,7 @@ func claims(t *rapid.T, depth int) claim {
 
 // TestConditionsHoldAsTheySay compares conditions with the same in Go.
 func TestConditionsHoldAsTheySay(t *testing.T) {
-	c := must(topgun.Connect(context.Background(), "ws://127.0.0.1:1/ws", topgun.StartOffline()))(t)
+	c := must(topgun.Connect(context.Background(), "ws://127.0.0.1:1/ws", topgun.StartOffline(), topgun.WithLimits(topgun.Limits{QueueOps: 1 << 20})))(t)
 	t.Cleanup(c.Close)
 	m := topgun.MapOf[task](c, "tasks")
 	rapid.Check(t, func(rt *rapid.T) {
