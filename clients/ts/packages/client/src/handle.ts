@@ -24,7 +24,7 @@ export function copyOf(value: unknown): [value: unknown, bytes: number] {
 
 /** Refuses a key or a time to live that cannot be sent. */
 export function check(key: string, options: WriteOptions): void {
-  if (typeof key !== 'string' || !isWellFormed(key)) throw new TopGunError('INVALID_KEY', `"${key}" is no key: use a well-formed text`);
+  if (typeof key !== 'string' || !isWellFormed(key)) throw new TopGunError('INVALID_KEY', `"${key}" is no key: use well-formed text`);
   const { ttlMs } = options;
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0)) {
     throw new TopGunError('INVALID_VALUE', `${ttlMs} is no time to live: use whole milliseconds`);

@@ -56,7 +56,7 @@ export class Replicas {
       if (known.kind === kind) return known;
       throw new TopGunError('MAP_KIND', `map "${name}" is open as one of the other kind: use another name`);
     }
-    if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `"${name}" is no name of a map: use one without ':'`);
+    if (!name || name.includes(':')) throw new TopGunError('INVALID_NAME', `"${name}" is no name of a map: leave out ':'`);
     const r = new Replica(name, kind, this.#p.flusher);
     this.#open.set(name, r as AnyReplica);
     this.#meanwhile.set(r as AnyReplica, []);
@@ -150,8 +150,13 @@ export class Replicas {
   /** Changes of a map, whether it is open or not, which the other clients have to know. */
   #tell<S>(kind: Kind<S>, map: string, changes: readonly Change<S>[]): void {
     const r = this.find(kind, map);
+    const where = r ?? { name: map, kind };
+    // What was taken back is told now: this client may be gone as soon as it is stored. It is told again to whoever reads
+    // it until then.
+    const back = changes.filter((c) => c.forget);
+    if (back.length) this.#say(where, back);
     if (r) this.change(r, changes, true);
-    else this.#store({ name: map, kind }, changes, true);
+    else this.#store(where, changes, true);
   }
 
   /** An operation that the replica does not have: another client has left it, or it has become another one. */
@@ -257,17 +262,14 @@ export class Replicas {
   #store<S>(r: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[], told: boolean): void {
     this.#p.events.storing();
     for (const change of changes) this.#p.disk.page(r.kind, r.name, change);
-    if (!told) return;
-    const tell = (list: typeof changes): void => {
-      const packed = encode(list.map((c) => [c.key, c.forget, c.merge && r.kind.pack(c.merge)]));
-      this.#p.tabs.tell({ map: r.name, kind: r.kind.prefix, changes: packed });
-    };
-    // What was taken back is told now: this client may be gone as soon as it is stored. It is told again to whoever reads
-    // it until then.
-    const back = changes.filter((c) => c.forget);
-    if (back.length) tell(back);
     // What is written and not stored may be gone with this client, and then nobody would send it.
-    this.#p.disk.after(() => tell(changes), true);
+    if (told) this.#p.disk.after(() => this.#say(r, changes), true);
+  }
+
+  /** Reaches the other clients. */
+  #say<S>({ name, kind }: Pick<Replica<S>, 'name' | 'kind'>, changes: readonly Change<S>[]): void {
+    const packed = encode(changes.map((c) => [c.key, c.forget, c.merge && kind.pack(c.merge)]));
+    this.#p.tabs.tell({ map: name, kind: kind.prefix, changes: packed });
   }
 
   /** Reads what is stored of a map, in slices. */
