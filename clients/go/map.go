@@ -265,6 +265,9 @@ func (r *lwwReplica) put(key, state string) {
 // write, so the map is compared with the server's afterwards: when the write is
 // acknowledged, or now. mu is held.
 func (c *Client) adopt(r *lwwReplica, key string, rec wire.LWWRecord) {
+	if r.merge(key, rec) {
+		return
+	}
 	var waits bool
 	for i, o := range c.log.ops {
 		if !o.writesTo(r.name, key) || o.ts == rec.Timestamp || !value.Equal(o.wire.Record.Value.Value, rec.Value) {
@@ -275,7 +278,7 @@ func (c *Client) adopt(r *lwwReplica, key string, rec wire.LWWRecord) {
 		o.stored.Node = strings.Clone(o.stored.Node) // it may be a view of a whole message
 		r.replace(&was, encodeLWW(rec), c.log.ops[i+1:])
 	}
-	if r.merge(key, rec) || waits {
+	if waits {
 		return
 	}
 	mine, err := crdt.ParseLWW(r.states[key])
