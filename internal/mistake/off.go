@@ -43,6 +43,10 @@ const (
 
 	// NoHorizon forgets deletions without refusing what is older (law 6).
 	NoHorizon = false
+
+	// LoseWhatFailed has the lanes take nothing back of a checkpoint that failed
+	// (§6).
+	LoseWhatFailed = false
 )
 
 // Mistakes of live queries.

@@ -21,6 +21,7 @@ var (
 	TieByArrival       = name == "tie-by-arrival"
 	ReclaimUnconfirmed = name == "reclaim-unconfirmed"
 	NoHorizon          = name == "no-horizon"
+	LoseWhatFailed     = name == "lose-what-failed"
 )
 
 // Mistakes of live queries.

@@ -26,7 +26,7 @@ var errDisk = errors.New("simulated disk failure")
 type server struct {
 	sim    *Simulation
 	disk   *vfs.MemFS
-	store  *memory.Store
+	store  *failingStore
 	log    *log.Log
 	node   *app.Node
 	actors []actor.Actor
@@ -38,7 +38,7 @@ type server struct {
 }
 
 func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, error) {
-	srv := &server{sim: s, disk: disk, store: store}
+	srv := &server{sim: s, disk: disk, store: &failingStore{Store: store, random: s.random}}
 	fsys := errorfs.Wrap(disk, errorfs.InjectorFunc(srv.inject))
 	var err error
 	srv.log, err = log.Open(fsys, "log", s.wall, log.Options{
@@ -48,7 +48,7 @@ func startServer(s *Simulation, disk *vfs.MemFS, store *memory.Store) (*server, 
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	srv.node, err = app.NewNode(s.ctx, app.World{
-		Clock: s.wall, Random: s.random, Log: srv.log, Store: store, Metrics: prometheus.NewRegistry(),
+		Clock: s.wall, Random: s.random, Log: srv.log, Store: srv.store, Metrics: prometheus.NewRegistry(),
 	}, app.NodeOptions{
 		ID: "server", Endpoint: "ws://sim/ws",
 		Engine: engine.Options{Lanes: 2, OneByOne: true, MemoryBytes: s.memory(), Eviction: records.Policy(s.seed % 3), Lifetimes: records.Lifetimes{

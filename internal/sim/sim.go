@@ -142,7 +142,7 @@ func (s *Simulation) act() {
 
 // fault is something that machines do.
 func (s *Simulation) fault() {
-	switch r := s.random; r.IntN(13) {
+	switch r := s.random; r.IntN(16) {
 	case 0, 1, 2:
 		s.powerCut()
 	case 3, 4, 5:
@@ -151,6 +151,9 @@ func (s *Simulation) fault() {
 	case 6, 7, 8:
 		s.wall.skew = int64(r.IntN(2*maxSkew)) - maxSkew
 		s.trace("the server's clock is wrong by %d", s.wall.skew)
+	case 9, 10, 11:
+		s.server.store.fail = true
+		s.trace("the next checkpoint fails")
 	default:
 		s.server.failSync = true
 		s.trace("the next sync fails")
@@ -201,7 +204,7 @@ func (s *Simulation) powerCut() {
 // synchronisation may have to be repeated to see what another client pushed.
 func (s *Simulation) heal() {
 	s.trace("heal")
-	s.server.failSync = false
+	s.server.failSync, s.server.store.fail = false, false
 	s.wall.skew = 0
 	for _, l := range s.lingering {
 		l.session.Closed()

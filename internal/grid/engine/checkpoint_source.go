@@ -6,6 +6,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/mistake"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
@@ -172,6 +173,9 @@ type takeBack struct {
 
 // Step implements lane.Task.
 func (t *takeBack) Step(*lane.View) {
+	if mistake.LoseWhatFailed {
+		t.next = len(t.from.tables)
+	}
 	for left := t.from.run.opt.SliceRows; left > 0 && !t.done(); t.next++ {
 		left -= t.from.tables[t.next].GiveBack()
 	}
