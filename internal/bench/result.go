@@ -31,6 +31,7 @@ type Result struct {
 	ServerCPUMicrosPerOp float64 `json:"server_cpu_us_per_op,omitempty"`
 	FloorCPUMicrosPerOp  float64 `json:"floor_cpu_us_per_op,omitempty"`
 	GeneratorCPUShare    float64 `json:"generator_cpu_share,omitempty"`
+	CPUWaitShare         float64 `json:"server_cpu_wait_share,omitempty"`
 	AllocsPerOp          float64 `json:"server_allocs_per_op,omitempty"`
 	ServerRSSBytes       uint64  `json:"server_rss_bytes,omitempty"`
 
@@ -87,6 +88,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{"server CPU per op", r.ServerCPUMicrosPerOp, "µs"},
 		{"floor CPU per op", r.FloorCPUMicrosPerOp, "µs"},
 		{"generator's share of CPU", r.GeneratorCPUShare, ""},
+		{"server waited for a processor", r.CPUWaitShare, "of its time"},
 		{"server allocations per op", r.AllocsPerOp, ""},
 		{"checkpoints", float64(r.Checkpoints), ""},
 		{"stall by checkpoints, p99", r.CheckpointP99, "ms"},

@@ -72,6 +72,7 @@ type measured struct {
 	refused, errors    int
 	times              []time.Duration
 	generator, child   float64 // processor seconds
+	waited             float64 // seconds for which the child waited for a processor
 	rss                uint64
 }
 
@@ -92,6 +93,7 @@ func (m *measured) measure(ctx context.Context, t *target, l *load, o Options) e
 	}
 	m.generator += child.Take().CPUSeconds - own.CPUSeconds
 	m.child += after.CPUSeconds - before.CPUSeconds
+	m.waited += max(0, after.CPUWait-before.CPUWait)
 	m.rss = after.RSS
 	m.seconds += got.seconds
 	m.ops += got.ops
@@ -123,6 +125,7 @@ func writeResult(o Options, at, below *measured) *Result {
 	if o.URL == "" {
 		res.ServerCPUMicrosPerOp, res.AllocsPerOp = median(at.cpu), median(at.allocs)
 		res.GeneratorCPUShare = at.generator / (at.generator + at.child)
+		res.CPUWaitShare = at.waited / (at.waited + at.child)
 		res.ServerRSSBytes = at.rss
 	}
 	return res

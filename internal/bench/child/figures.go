@@ -9,6 +9,7 @@ import (
 // Figures are what a process says about itself. Counts are since its start.
 type Figures struct {
 	CPUSeconds float64 `json:"cpu_seconds"` // user and system
+	CPUWait    float64 `json:"cpu_wait"`    // seconds for which threads were ready and had no processor; 0 where the system does not tell
 	Mallocs    uint64  `json:"mallocs"`
 	AllocBytes uint64  `json:"alloc_bytes"`
 	GCCycles   uint64  `json:"gc_cycles"`
@@ -33,6 +34,7 @@ func Take() Figures {
 	n := func(i int) uint64 { return samples[i].Value.Uint64() }
 	return Figures{
 		CPUSeconds: cpuSeconds(),
+		CPUWait:    cpuWait(),
 		Mallocs:    n(0) + n(1),
 		AllocBytes: n(2),
 		GCCycles:   n(3),
