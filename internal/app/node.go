@@ -157,6 +157,7 @@ func (n *Node) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { n.Checkpointer.Run(ctx) })
+	all.Go(func() { n.Engine.Breaks.Run(ctx) })
 	all.Go(func() { actor.Run(ctx, n.queries) })
 	all.Go(func() { actor.Run(ctx, n.counters) })
 	for _, l := range n.Engine.Actors() {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
@@ -9,7 +10,8 @@ import (
 )
 
 // An index is built by a pass over the records of each lane, in slices between
-// the lane's other work. The place of the pass is the lane's: a change of a key
+// the lane's other work, each as long as sliceTime at most and with a break behind
+// it. The place of the pass is the lane's: a change of a key
 // that the pass is behind goes into the index at once, a change of another is
 // left to the pass.
 
@@ -32,7 +34,7 @@ func (x *Indexes) begin(d index.Definition, atStart bool) {
 		x.submit(n, func(v *lane.View) {
 			v.Shared().AddIndex(d)
 			x.progress(b, n, func(l *laneBuild) { l.total = count(v, d.Map) })
-		}, func() { x.slice(b, n, Place{}, left) })
+		}, func() { x.slice(&building{b: b, lane: n, rows: min(firstRows, x.engine.opt.IndexRows), left: left}) })
 	}
 }
 
@@ -51,26 +53,60 @@ func count(v *lane.View, mapName string) (n int) {
 	return n
 }
 
+// building is the building of one lane's part of an index.
+type building struct {
+	b    *indexBuild
+	lane int
+	from Place
+	rows int // of the next slice, at most
+	left *Gather
+}
+
+const (
+	// sliceTime is how long a slice should take: what a write behind it waits for.
+	sliceTime = time.Millisecond
+
+	// firstRows are the records of the first slice, when nobody knows yet how long
+	// one takes.
+	firstRows = 32
+)
+
+// rowsFor is how many records the next slice may have, after so many took a time:
+// as many as take sliceTime, most at most, and no more than twice as many as
+// before, because the time may have been a lucky one.
+func rowsFor(rows int, took time.Duration, most int) int {
+	next := 2 * rows
+	if took > 0 {
+		next = int(min(int64(next), int64(rows)*int64(sliceTime)/int64(took)))
+	}
+	return min(max(next, 1), most)
+}
+
 // slice puts the next records of a lane into its index.
-func (x *Indexes) slice(b *indexBuild, n int, from Place, left *Gather) {
+func (x *Indexes) slice(w *building) {
 	seen := 0
 	t := &passRead{}
 	var on *records.LaneIndex
-	t.before = func(v *lane.View) { on, seen = v.Shared().Index(b.Definition), 0 }
-	t.req = ScanRequest{Map: b.Map, Lane: n, From: from, Budget: x.engine.opt.IndexRows, Keep: func(key, state string) bool {
+	var began time.Time
+	var took time.Duration
+	t.before = func(v *lane.View) {
+		on, seen, began = v.Shared().Index(w.b.Definition), 0, x.engine.wall.Now()
+	}
+	t.req = ScanRequest{Map: w.b.Map, Lane: w.lane, From: w.from, Budget: w.rows, Keep: func(key, state string) bool {
 		if seen++; on != nil {
 			on.IndexState(key, state)
 		}
 		return false
 	}}
 	t.after = func(next Place) {
+		took = x.engine.wall.Now().Sub(began)
 		if on == nil {
 			return
 		}
 		if on.Covered = next.Covers; next.Done {
 			on.Covered = nil
 		}
-		x.progress(b, n, func(l *laneBuild) {
+		x.progress(w.b, w.lane, func(l *laneBuild) {
 			l.processed += seen
 			l.total = max(l.total, l.processed)
 			l.entries, l.bytes = on.Len(), on.Bytes()
@@ -78,17 +114,18 @@ func (x *Indexes) slice(b *indexBuild, n int, from Place, left *Gather) {
 	}
 	t.release = func(_ []Row, next Place, err error) {
 		switch {
-		case x.dropped(b):
+		case x.dropped(w.b):
 		case err != nil:
 			// What was put in stays; the same records come again.
-			x.later(func() { x.slice(b, n, from, left) })
+			x.later(func() { x.slice(w) })
 		case next.Done:
-			left.Done(nil)
+			w.left.Done(nil)
 		default:
-			x.slice(b, n, next, left)
+			w.from, w.rows = next, rowsFor(w.rows, took, x.engine.opt.IndexRows)
+			x.engine.Breaks.take(took, func() { x.slice(w) })
 		}
 	}
-	x.engine.submit(n, t)
+	x.engine.submit(w.lane, t)
 }
 
 func (x *Indexes) progress(b *indexBuild, n int, fn func(*laneBuild)) {

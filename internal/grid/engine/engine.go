@@ -53,8 +53,9 @@ type Options struct {
 	// Eviction says which records go first. Default: the least recently used.
 	Eviction records.Policy
 
-	// IndexRows is how many records a lane puts into a new index between two groups
-	// of other work. Default 512: about a millisecond.
+	// IndexRows is how many records a lane puts into a new index at once, between
+	// two groups of other work; fewer, if they take longer than a millisecond.
+	// Default 512.
 	IndexRows int
 
 	// Lane holds the choices of each lane.
@@ -84,6 +85,7 @@ func (o Options) withDefaults() Options {
 type Engine struct {
 	opt   Options
 	clock *lane.Clock
+	wall  clock.Clock
 	log   Log
 	store backing.Store
 	feed  *feed.Feed
@@ -103,6 +105,7 @@ type Engine struct {
 
 	Credit  *Credit
 	Indexes *Indexes
+	Breaks  *Breaks
 
 	// stuck is why the last checkpoint failed, nil when it did not.
 	stuck atomic.Pointer[error]
@@ -115,7 +118,7 @@ type Engine struct {
 // log.ErrTruncated when what is on disk does not make one state.
 func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store backing.Store, fd *feed.Feed, opt Options) (*Engine, error) {
 	e := &Engine{
-		opt: opt.withDefaults(), clock: lane.NewClock(node, wall), log: lg, store: store, feed: fd, kinds: &records.Kinds{},
+		opt: opt.withDefaults(), clock: lane.NewClock(node, wall), wall: wall, log: lg, store: store, feed: fd, kinds: &records.Kinds{},
 	}
 	e.keeping = records.NewKeeping(e.opt.Lifetimes)
 	e.Credit = &Credit{maxOps: e.opt.MaxOps, maxBytes: e.opt.MaxBytes}
@@ -142,7 +145,7 @@ func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store back
 		f.lane = lane.New(e.clock, lg, &l, fd, e.shared[i], own[i], e.opt.Lane)
 		e.lanes, e.fetchers = append(e.lanes, f.lane), append(e.fetchers, f)
 	}
-	e.Indexes = newIndexes(e)
+	e.Indexes, e.Breaks = newIndexes(e), newBreaks(wall)
 	e.sweeps = make([]sweep, len(e.lanes))
 	return e, nil
 }
