@@ -28,7 +28,7 @@ type benchCommand struct {
 	Keys        int           `default:"10000" help:"Keys that are written, records that are synchronised."`
 	Rate        int           `default:"0" help:"Writes per second in fanout and query; 0 is as fast as they are delivered, and 2000 in query."`
 	Queries     int           `default:"100000" help:"Standing queries: so many equalities, a tenth of it ranges, a tenth of it windows over as many records."`
-	Part        string        `help:"The only part of query to measure: equalities, ranges or windows; by default all." placeholder:"PART"`
+	Part        string        `help:"The only part of query to measure: equalities, ranges, windows or index; by default all." placeholder:"PART"`
 
 	MemoryBudget string `help:"What a started server may take, as its --memory-budget says." placeholder:"SIZE"`
 

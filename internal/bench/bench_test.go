@@ -69,7 +69,8 @@ func TestEveryScenarioMeasures(t *testing.T) {
 		{"write", "applied", func(r *Result) bool { return r.OpsPerSecond > 0 }},
 		{"write", "memory", func(r *Result) bool { return r.OpsPerSecond > 0 }},
 		{"query", "", func(r *Result) bool {
-			return r.EqualityCost > 0 && r.RangeCost > 0 && r.SetupSeconds > 0 && r.P99Millis >= r.P50Millis && r.P50Millis > 0 && r.DeliveredPerSecond > 0
+			return r.EqualityCost > 0 && r.RangeCost > 0 && r.SetupSeconds > 0 && r.P99Millis >= r.P50Millis && r.P50Millis > 0 && r.DeliveredPerSecond > 0 &&
+				r.IndexRecords == 2000 && r.IndexSeconds > 0 && r.StallIdle >= r.P99Idle && r.P99Idle > 0
 		}},
 		{"fanout", "", func(r *Result) bool {
 			return r.DeliveredPerSecond >= r.OpsPerSecond && r.FloorDeliveredPerSecond > 0 && r.RatioToFloor > 0 && r.P50Millis > 0
@@ -115,6 +116,7 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		"duration":    func(o *Options) { o.Duration = time.Millisecond },
 		"value-bytes": func(o *Options) { o.ValueBytes = -1 },
 		"a profile":   func(o *Options) { o.CPUProfile, o.URL = "x", "ws://localhost:1/ws" },
+		"part is":     func(o *Options) { o.Part = "index" },
 		"scenario is": func(o *Options) { o.Scenario = "dance" },
 	} {
 		o := options(t, "write")

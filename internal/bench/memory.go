@@ -142,12 +142,16 @@ func fillPart(ctx context.Context, url string, n int, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.conn.Close()) }()
 	node := fmt.Sprintf("bench-%030d", n)
+	valueOf := o.valueOf
+	if valueOf == nil {
+		valueOf = textOf(o.ValueBytes)
+	}
 	for k := n; k < o.Keys; {
 		var batch []string
 		for ; k < o.Keys && len(batch) < o.Batch; k += o.Connections {
 			batch = append(batch, "key-"+strconv.Itoa(k))
 		}
-		f, err := newFrame(batch, node, textOf(o.ValueBytes), concerns[o.Concern].ask)
+		f, err := newFrame(batch, node, valueOf, concerns[o.Concern].ask)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ type Options struct {
 
 	// Queries is how many standing queries there are in query: that many
 	// equalities, a tenth of it ranges, and a tenth of it windows over as many
-	// records. Default 100 000.
+	// records; the index is of ten times as many. Default 100 000.
 	Queries int
 
 	// Part is the only part of query that is measured; empty for all.

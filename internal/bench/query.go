@@ -17,6 +17,7 @@ var parts = []struct {
 	{"equalities", equalities},
 	{"ranges", ranges},
 	{"windows", windows},
+	{"index", building},
 }
 
 // Parts lists the names of the parts of query.
@@ -34,7 +35,8 @@ func Parts() []string {
 //     write to a server without queries, in turn;
 //   - the same for ranges;
 //   - how long it takes from a write to the updates of the windows it is in, at a
-//     rate of writes.
+//     rate of writes;
+//   - how long writes take while an index is made.
 func query(ctx context.Context, o Options) (*Result, error) {
 	res := &Result{Scenario: o.Scenario, Connections: o.Connections, Batch: o.Batch, Window: o.Window, Concern: o.Concern, Keys: o.Keys, ValueBytes: o.ValueBytes, Queries: o.Queries}
 	for _, part := range parts {

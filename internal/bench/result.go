@@ -49,6 +49,13 @@ type Result struct {
 	RangeCost    float64 `json:"range_cost,omitempty"`
 	SetupSeconds float64 `json:"setup_s,omitempty"`
 
+	IndexRecords  int     `json:"index_records,omitempty"`
+	IndexSeconds  float64 `json:"index_build_s,omitempty"`
+	StallBuilding float64 `json:"stall_building_ms,omitempty"`
+	StallIdle     float64 `json:"stall_without_ms,omitempty"`
+	P99Building   float64 `json:"p99_building_ms,omitempty"`
+	P99Idle       float64 `json:"p99_without_ms,omitempty"`
+
 	DeliveredPerSecond float64 `json:"delivered_per_s,omitempty"`
 	InitialSyncSeconds float64 `json:"initial_sync_s,omitempty"`
 	DeltaSyncSeconds   float64 `json:"delta_sync_s,omitempty"`
@@ -101,6 +108,11 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{fmt.Sprintf("a write with %d equalities", r.Queries), r.EqualityCost, "of one with none"},
 		{fmt.Sprintf("a write with %d ranges", r.Queries/10), r.RangeCost, "of one with none"},
 		{"windows are answered in", r.SetupSeconds, "s"},
+		{fmt.Sprintf("index of %d records", r.IndexRecords), r.IndexSeconds, "s"},
+		{"longest write beside it", r.StallBuilding, "ms"},
+		{"longest write without", r.StallIdle, "ms"},
+		{"p99 of writes beside it", r.P99Building, "ms"},
+		{"p99 of writes without", r.P99Idle, "ms"},
 		{"delivered", r.DeliveredPerSecond, "/s"},
 		{"delivered by the floor", r.FloorDeliveredPerSecond, "/s"},
 		{"initial sync", r.InitialSyncSeconds, "s"},
