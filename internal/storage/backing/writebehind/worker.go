@@ -64,34 +64,40 @@ func (w *worker) attempt(ctx context.Context) {
 	w.mu.Lock()
 	w.hurry = false
 	w.mu.Unlock()
-	err := w.pass(ctx)
-	if ctx.Err() != nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	was := w.failing
-	w.failing = err
-	if err != nil {
-		w.compared = false
-		w.counters.Failures++
-		w.pause = min(max(2*w.pause, w.opt.RetryMin), w.opt.RetryMax)
-		w.again = w.opt.Clock.Now().Add(w.pause)
-		if was == nil {
-			w.opt.Logger.WarnContext(ctx, "the far store takes nothing; what it lacks waits", "error", err)
-		}
-		return
-	}
-	w.pause = 0
-	if was != nil {
-		w.opt.Logger.InfoContext(ctx, "the far store is up to date again")
+	mark, err := w.pass(ctx)
+	if err == nil {
+		w.succeeded(ctx)
+		w.reached(mark)
+	} else if ctx.Err() == nil {
+		w.failed(ctx, err)
 	}
 }
 
-// pass brings far to where near was when it began.
-func (w *worker) pass(ctx context.Context) error {
+func (w *worker) succeeded(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failing != nil {
+		w.opt.Logger.InfoContext(ctx, "the far store is up to date again")
+	}
+	w.failing, w.pause = nil, 0
+}
+
+func (w *worker) failed(ctx context.Context, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failing == nil {
+		w.opt.Logger.WarnContext(ctx, "the far store takes nothing; what it lacks waits", "error", err)
+	}
+	w.failing, w.compared = err, false
+	w.counters.Failures++
+	w.pause = min(max(2*w.pause, w.opt.RetryMin), w.opt.RetryMax)
+	w.again = w.opt.Clock.Now().Add(w.pause)
+}
+
+// pass brings far to where near was when it began, which it returns.
+func (w *worker) pass(ctx context.Context) (backing.Mark, error) {
 	if err := w.compare(ctx); err != nil {
-		return err
+		return backing.Mark{}, err
 	}
 	w.mu.Lock()
 	catchUp, mark, since := w.catchUp, w.mark, w.since
@@ -116,10 +122,8 @@ func (w *worker) pass(ctx context.Context) error {
 	}
 	if err != nil {
 		w.putBack(rows, catchUp, since)
-		return err
 	}
-	w.reached(mark)
-	return nil
+	return mark, err
 }
 
 // compare asks far, at the beginning and after every failure, where it is. If
