@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/topgunbuild/topgun-go/internal/bench/child"
 	"github.com/topgunbuild/topgun-go/internal/core/predicate"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 )
@@ -101,9 +103,15 @@ func windows(ctx context.Context, o Options, res *Result) (err error) {
 		return err
 	}
 	asked.listen(ctx, p)
+	before, err := server.take()
+	if err != nil {
+		return err
+	}
+	own := child.Take()
 	if err := p.run(ctx); err != nil {
 		return err
 	}
+	ownSeconds := child.Take().CPUSeconds - own.CPUSeconds
 	if o.CPUProfile != "" {
 		if err := server.process.StopProfile(); err != nil {
 			return err
@@ -118,6 +126,10 @@ func windows(ctx context.Context, o Options, res *Result) (err error) {
 		return fmt.Errorf("bench: no update of a write arrived")
 	}
 	res.ServerRSSBytes = figures.RSS
+	if o.URL == "" {
+		res.GeneratorCPUShare = ownSeconds / (ownSeconds + figures.CPUSeconds - before.CPUSeconds)
+	}
+	res.LateP99 = percentile(slices.Sorted(slices.Values(p.late)), 99)
 	res.OpsPerSecond = float64(p.writes) / p.seconds
 	res.DeliveredPerSecond = float64(asked.count.Load()) / p.seconds
 	res.P50Millis, res.P99Millis = percentile(times, 50), percentile(times, 99)

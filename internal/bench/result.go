@@ -23,6 +23,7 @@ type Result struct {
 	OpsPerSecond float64 `json:"ops_per_s"`
 	P50Millis    float64 `json:"p50_ms"`
 	P99Millis    float64 `json:"p99_ms"`
+	LateP99      float64 `json:"late_p99_ms,omitempty"`
 
 	FloorOpsPerSecond       float64 `json:"floor_ops_per_s,omitempty"`
 	FloorDeliveredPerSecond float64 `json:"floor_delivered_per_s,omitempty"`
@@ -90,6 +91,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 		{"operations", r.OpsPerSecond, "/s"},
 		{"latency p50", r.P50Millis, "ms"},
 		{"latency p99", r.P99Millis, "ms"},
+		{"writes late, p99", r.LateP99, "ms"},
 		{"floor", r.FloorOpsPerSecond, "/s"},
 		{"ratio to floor", r.RatioToFloor, ""},
 		{"server CPU per op", r.ServerCPUMicrosPerOp, "µs"},

@@ -140,7 +140,8 @@ type pacer struct {
 	now     func() time.Time
 
 	feeders []*feeder
-	sent    []atomic.Int64 // of each write, in ns
+	sent    []atomic.Int64  // of each write, in ns
+	late    []time.Duration // by how much each write was sent after it was due
 	writes  int
 	seconds float64
 	refused atomic.Int64
@@ -187,13 +188,15 @@ func (p *pacer) open(ctx context.Context, url string) error {
 func (p *pacer) run(ctx context.Context) error {
 	start := p.now()
 	for n := 1; n <= p.writes && ctx.Err() == nil; n++ {
-		sleepUntil(p.o.Clock, start.Add(time.Duration(float64(n)/float64(p.writes)*float64(p.o.Duration))))
+		due := start.Add(time.Duration(float64(n) / float64(p.writes) * float64(p.o.Duration)))
+		sleepUntil(p.o.Clock, due)
 		f := p.feeders[(n-1)%pacedConnections]
 		fr := f.frames[(n-1)/pacedConnections]
 		now := p.now()
 		fr.stamp(f.nextID, now.UnixMilli())
 		f.nextID++
 		p.sent[n].Store(now.UnixNano())
+		p.late = append(p.late, now.Sub(due))
 		if err := f.conn.Write(fr.bytes); err != nil {
 			return err
 		}
