@@ -280,7 +280,8 @@ export class CoreClient {
     // What this client does not know how to send is left for one that does.
     if (ops.length === left.length) disk.set(['n', namespace], null);
     this.#delivery.added(ops);
-    return disk.settled();
+    // Until then the namespace is nobody else's: what is deleted there would be theirs.
+    return disk.settled(true);
   }
 
   #admit(operations: number, bytes: number): void {

@@ -79,9 +79,9 @@ export class Disk {
     else this.#waiting.push({ after: this.#put, callback, final });
   }
 
-  /** Resolves when everything that was given before is stored, or cannot be for now. */
-  settled(): Promise<boolean> {
-    return new Promise((resolve) => this.after(resolve));
+  /** A promise of what after calls back for. */
+  settled(final?: boolean): Promise<boolean> {
+    return new Promise((resolve) => this.after(resolve, final));
   }
 
   close(): void {
