@@ -180,7 +180,7 @@ export class Link {
     try {
       token = (await this.#token?.()) ?? null;
     } catch (err) {
-      if (this.#socket === socket) this.giveUp(new TopGunError('UNAUTHORIZED', `the token provider failed: ${messageOf(err)}`));
+      if (this.#socket === socket) this.giveUp(new TopGunError('UNAUTHORIZED', `token provider: ${messageOf(err)}`));
       return;
     }
     if (this.#socket !== socket || this.connected) return;

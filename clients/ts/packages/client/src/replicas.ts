@@ -187,6 +187,8 @@ export class Replicas {
     // Another client was emptied. What waits here may be nowhere else.
     if (!changes.length) this.#tell(kind, name, this.#waiting(name));
     let back = false;
+    // What is told to a replica that was emptied it may just be forgetting in the storage.
+    let stored = this.#former.has(r);
     for (const [key, forget, packed] of changes) {
       let merge = packed && kind.unpack(packed);
       const t = kind.newest(merge);
@@ -200,8 +202,8 @@ export class Replicas {
       for (const c of list) if ((r.apply(c, false) && c.forget) || gone.length) back = true;
       // What was taken back may have been brought back here, by taking back what was written on top of it, or wait here to
       // be stored; and what is stored may have lost against it, so that all that follows has to be stored from here too.
-      // So does what is told to a replica that was emptied: it may just be forgetting it in the storage.
-      if (back || forget || this.#former.has(r)) {
+      stored ||= back || !!forget;
+      if (stored) {
         this.#store(r, [...list, { key, merge: r.states.get(key) }], false);
         this.change(r, this.#waiting(name, key));
       }
