@@ -33,8 +33,8 @@ export function platform(storage: Storage): Environment {
       ws.onmessage = (e: MessageEvent<unknown>) => {
         if (!over && e.data instanceof ArrayBuffer) events.message(new Uint8Array(e.data));
       };
-      ws.onerror = () => end('the connection failed');
-      ws.onclose = (e) => end(e.reason || `the connection was closed (${e.code})`);
+      ws.onerror = () => end('no connection');
+      ws.onclose = (e) => end(e.reason || `the connection closed (${e.code})`);
       return {
         send: (frame) => ws.send(frame as Uint8Array<ArrayBuffer>),
         close() {
