@@ -231,7 +231,8 @@ export class History {
       const record = other.client.getMap<Val>('alpha').getRecord('a');
       const newer = record && compareTimestamps(record.timestamp, timestamp) >= 0;
       const restamped = record && record.value?.id === v.id;
-      check(!!newer || !!restamped || this.#server.accepted.has(v.id), 'another tab does not see a write', v, record, other.client.status, this.#open.indexOf(other));
+      const answered = this.#server.accepted.has(v.id) || this.#server.refused.has(v.id);
+      check(!!newer || !!restamped || answered, 'another tab does not see a write', v, record, other.client.status, this.#open.indexOf(other));
     }
   }
 
