@@ -70,7 +70,8 @@ func (src *source) visit(v *lane.View, rows *records.Rows) (ok, last bool) {
 	for ; src.next < len(src.tables); src.next++ {
 		before := len(rows.List)
 		more := src.tables[src.next].Collect(rows, left)
-		if left -= len(rows.List) - before; more || left <= 0 || rows.Full() {
+		left -= max(1, len(rows.List)-before) // a table costs something even if nothing comes of it
+		if more || left <= 0 || rows.Full() {
 			if !more {
 				src.next++
 			}

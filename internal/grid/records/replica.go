@@ -34,7 +34,7 @@ type Replica struct {
 	// the keys that are only there, negated, by map.
 	kept    uint64
 	away    map[*Map]*merkle.Tree
-	leaving []leaving // removed here, and on the way to be in the store
+	leaving []mapKey // removed here, and on the way to be in the store
 
 	// before is where a stored state is put together, scratch where the next one
 	// is built before the table copies it, delta where parts of it are.

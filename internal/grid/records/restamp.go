@@ -85,16 +85,12 @@ func (r *Replica) putRestamp(mapName, key string, keyHash uint32, original, stam
 
 // forgetRestamps drops the memories that have expired.
 func (r *Replica) forgetRestamps(t *record.Table, sys int64) {
-	type place struct {
-		hash uint32
-		key  string
-	}
-	var gone []place
+	var gone []mapKey
 	var buf []byte
 	m := r.shared.maps[RestampMap]
 	t.Ascend(record.Cursor{}, math.MaxUint32, func(e record.Entry) bool {
 		if until, _, err := parseRestamp(e.StateView(&buf)); err != nil || until < sys {
-			gone = append(gone, place{e.Hash(), e.Key()})
+			gone = append(gone, mapKey{m, e.Hash(), e.Key()})
 		}
 		return true
 	})

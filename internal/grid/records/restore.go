@@ -13,8 +13,8 @@ import (
 // was left to it.
 var ErrLost = errors.New("records: the store lacks a record that was left to it")
 
-// leaving is a key whose removal was collected.
-type leaving struct {
+// mapKey is a key of a map.
+type mapKey struct {
 	m    *Map
 	hash uint32
 	key  string

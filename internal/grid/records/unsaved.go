@@ -47,9 +47,9 @@ type Unsaved struct {
 // TakeUnsaved returns the tables that have something to write, in no order.
 // Whoever takes them collects each to its end, or gives all of them back.
 func (s *Shared) TakeUnsaved() []*Unsaved {
-	list := make([]*Unsaved, len(s.unsaved))
+	all, list := make([]Unsaved, len(s.unsaved)), make([]*Unsaved, len(s.unsaved))
 	for i, h := range s.unsaved {
-		list[i] = &Unsaved{held: h}
+		all[i].held, list[i] = h, &all[i]
 	}
 	s.unsaved = nil
 	return list
@@ -75,7 +75,7 @@ func (u *Unsaved) Collect(rows *Rows, most int) (more bool) {
 	}, func(hash uint32, key string) bool {
 		rows.remove(u, hash, key)
 		if u.r.shared.memory.Budget > 0 {
-			u.r.leaving = append(u.r.leaving, leaving{u.m, hash, key})
+			u.r.leaving = append(u.r.leaving, mapKey{u.m, hash, key})
 		}
 		return !rows.Full()
 	})
