@@ -122,7 +122,7 @@ func (r *run) write(ctx context.Context, wait func() bool) error {
 		return fmt.Errorf("read the mark of the store: %w", err)
 	}
 	if err := e.log.DropBefore(log.LSN(r.kept.LSN)); err != nil {
-		return fmt.Errorf("drop the log before %d: %w", r.kept.LSN, err)
+		return fmt.Errorf("after a checkpoint: %w", err)
 	}
 	return nil
 }

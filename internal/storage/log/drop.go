@@ -26,7 +26,7 @@ func (l *Log) drop(lsn LSN) error {
 		// no gap, so that Open can tell a lost segment from a dropped one.
 		if l.unsynced {
 			if err := syncDir(l.fs, l.dir); err != nil {
-				return fmt.Errorf("drop log before %d: %w", lsn, err)
+				return fmt.Errorf("drop log that the store has: %w", err)
 			}
 			l.unsynced = false
 			l.offerSpares()
