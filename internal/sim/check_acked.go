@@ -1,9 +1,6 @@
 package sim
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
@@ -17,8 +14,8 @@ func hashOf(key string) uint32 { return hash.Key(key) }
 // later is (laws 1 and 3).
 func (s *Simulation) checkAcked(when string) {
 	for _, c := range s.clients {
-		for _, id := range slices.Sorted(maps.Keys(c.acked)) {
-			if o := c.acked[id]; c.stamped(o) {
+		for _, o := range inOrder(c.acked) {
+			if c.stamped(o) {
 				s.checkHeld(o, "acknowledged", when)
 			}
 		}

@@ -1,9 +1,6 @@
 package sim
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 )
@@ -16,15 +13,15 @@ func (s *Simulation) checkCounters() {
 	for e := range crdt.CounterState(state).Entries() {
 		held[e.Node] = [2]float64{e.Pos, e.Neg}
 	}
-	for node, told := range s.counted {
+	for node, told := range inOrder(s.counted) {
 		if held[node][0] < told[0] || held[node][1] < told[1] {
 			s.find("of %s the counter was shown as %v and is %v", node, told, held[node])
 		}
 	}
 	for _, c := range s.clients {
-		for _, node := range slices.Sorted(maps.Keys(c.counter)) {
-			if c.counter[node] != held[node] {
-				s.find("%s counts %v of %s, the server %v", c.name, c.counter[node], node, held[node])
+		for node, counted := range inOrder(c.counter) {
+			if counted != held[node] {
+				s.find("%s counts %v of %s, the server %v", c.name, counted, node, held[node])
 			}
 		}
 	}

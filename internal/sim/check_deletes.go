@@ -11,7 +11,7 @@ import (
 // meanwhile.
 func (s *Simulation) checkDeletes(when string) {
 	for _, c := range s.clients {
-		for _, o := range c.acked {
+		for _, o := range inOrder(c.acked) {
 			if o.kind != wire.OpORRemove {
 				continue
 			}

@@ -2,8 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
@@ -30,12 +28,12 @@ func (s *Simulation) checkRoots() {
 
 // lwwDifference names the first key whose timestamps differ.
 func (s *Simulation) lwwDifference(c *client) string {
-	for _, key := range slices.Sorted(maps.Keys(c.lww)) {
+	for key, ours := range inOrder(c.lww) {
 		theirs, _ := s.server.read(lwwMap, key)
-		if crdt.CompareLWW(c.lww[key], theirs) == 0 {
+		if crdt.CompareLWW(ours, theirs) == 0 {
 			continue
 		}
-		a, _ := crdt.ParseLWW(c.lww[key])
+		a, _ := crdt.ParseLWW(ours)
 		b, _ := crdt.ParseLWW(theirs)
 		return fmt.Sprintf("%s is %s here, %s there", key, a.TS, b.TS)
 	}
@@ -64,7 +62,7 @@ func (s *Simulation) checkWinners() {
 	// when they are delivered after that.
 	ahead := map[string]bool{}
 	for _, c := range s.clients {
-		for _, o := range c.acked {
+		for _, o := range inOrder(c.acked) {
 			switch o.kind {
 			case wire.OpPut, wire.OpRemove:
 				if c.doubtful() {
@@ -76,7 +74,7 @@ func (s *Simulation) checkWinners() {
 			}
 		}
 	}
-	for key, o := range latest {
+	for key, o := range inOrder(latest) {
 		if ahead[key] {
 			continue
 		}

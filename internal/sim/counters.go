@@ -1,9 +1,6 @@
 package sim
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 )
 
@@ -32,8 +29,7 @@ func (c *client) tellCounter() {
 		return
 	}
 	m := &wire.CounterSync{Name: counterName}
-	for _, node := range slices.Sorted(maps.Keys(c.counter)) {
-		v := c.counter[node]
+	for node, v := range inOrder(c.counter) {
 		m.State.Positive = append(m.State.Positive, wire.NumberEntry{Name: node, Value: v[0]})
 		m.State.Negative = append(m.State.Negative, wire.NumberEntry{Name: node, Value: v[1]})
 	}

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -247,7 +245,7 @@ func (c *client) tagsBuckets(m *wire.ORMapSyncRespBuckets) {
 		if child.Hash == 0 || listed[child.Digit] || len(m.Path) != merkle.Depth-1 {
 			continue
 		}
-		for _, key := range slices.Sorted(maps.Keys(c.or)) {
+		for key := range inOrder(c.or) {
 			if merkle.LeafPath(merkle.LeafOf(hashOf(key))) == m.Path+string(child.Digit) {
 				c.push(push, key)
 			}

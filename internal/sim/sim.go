@@ -184,7 +184,7 @@ func (s *Simulation) linger() {
 // powerCut crashes the server and starts it again from what the disk kept.
 func (s *Simulation) powerCut() {
 	s.crashes++
-	s.trace("power cut")
+	s.trace("power cut, the log ends at %d", s.server.log.End())
 	disk, store := s.server.crash()
 	for _, c := range s.clients {
 		c.disconnected()

@@ -1,7 +1,11 @@
 package sim
 
 import (
+	"cmp"
+	"iter"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/clock"
@@ -59,3 +63,16 @@ func (r worldRandom) Fill(b []byte) {
 
 // chance is true in p of 1000 cases.
 func (r worldRandom) chance(p int) bool { return r.IntN(1000) < p }
+
+// inOrder is a map in the order of its keys. Whoever reads the server's records
+// on the way changes which of them it evicts, so the order has to be the same
+// each time.
+func inOrder[K cmp.Ordered, V any](m map[K]V) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	}
+}

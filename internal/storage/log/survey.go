@@ -41,6 +41,7 @@ func look(fsys vfs.FS, dir string) (survey, error) {
 	if err != nil {
 		return survey{}, fmt.Errorf("list %s: %w", dir, err)
 	}
+	slices.Sort(names) // a directory has no order, and the first spare is used first
 	var files []*file
 	var spares []spare
 	for _, name := range names {
