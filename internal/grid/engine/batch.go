@@ -99,11 +99,7 @@ func (p *part) Step(v *lane.View) {
 	b := p.batch
 	if !p.begun {
 		p.begun = true
-		for i := range b.Ops {
-			if int(partition.Of(b.Ops[i].Hash))%p.lanes == p.lane {
-				p.do(v, i)
-			}
-		}
+		p.begin(v)
 	} else {
 		again := p.rest
 		p.rest = p.rest[:0]
@@ -114,6 +110,27 @@ func (p *part) Step(v *lane.View) {
 	if b.Until == Merged && len(p.rest) == 0 {
 		p.early = true
 		b.finish()
+	}
+}
+
+// prefetched is how many operations have what they look up fetched at once.
+const prefetched = 32
+
+// begin carries out all operations of the lane.
+func (p *part) begin(v *lane.View) {
+	ops := p.batch.Ops
+	var room [prefetched]int
+	for next := 0; next < len(ops); {
+		mine := room[:0]
+		for ; next < len(ops) && len(mine) < prefetched; next++ {
+			if int(partition.Of(ops[next].Hash))%p.lanes == p.lane {
+				mine = append(mine, next)
+			}
+		}
+		v.Prefetch(ops, mine)
+		for _, i := range mine {
+			p.do(v, i)
+		}
 	}
 }
 

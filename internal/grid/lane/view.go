@@ -39,6 +39,21 @@ func (v *View) Do(op *records.Op) records.Result {
 	return res
 }
 
+// Prefetch has what some of the operations will look up fetched from memory. It
+// pays for a few dozen at once: that many fit into the caches, and are on their way
+// together.
+func (v *View) Prefetch(ops []records.Op, which []int) {
+	if len(which) < 2 {
+		return
+	}
+	for _, i := range which {
+		v.lane.replicas[partition.Of(ops[i].Hash)].Approach(&ops[i])
+	}
+	for _, i := range which {
+		v.lane.replicas[partition.Of(ops[i].Hash)].Near(&ops[i])
+	}
+}
+
 // Kept notes what the store has durably. What was kept from going may go now.
 func (v *View) Kept(mark backing.Mark) {
 	v.lane.evicting.pressed = false

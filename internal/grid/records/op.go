@@ -8,6 +8,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
+	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
 // Why a replica does not carry out an operation. The first group refuses it for
@@ -48,6 +49,9 @@ type Op struct {
 	// Asked says that the store was asked for the key and that what it had was
 	// restored; the lane sets it.
 	Asked bool
+
+	// Near is where the key is expected; the lane sets it.
+	Near record.Guess
 
 	Check   policy.Check // nil allows
 	Author  *change.Author

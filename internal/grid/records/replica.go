@@ -56,6 +56,21 @@ func (r *Replica) Table(m *Map) *record.Table { return r.tables[m] }
 // it was ever seen there.
 func (r *Replica) Map(name string) *Map { return r.shared.Find(name) }
 
+// Approach and Near are the steps before Step that have what an operation will look
+// up fetched from memory; see record.Guess.
+func (r *Replica) Approach(op *Op) {
+	if t := r.tables[r.shared.Find(op.Map)]; t != nil {
+		op.Near = t.Approach(op.Hash)
+	}
+}
+
+// Near is the step after Approach.
+func (r *Replica) Near(op *Op) {
+	if t := r.tables[r.shared.Find(op.Map)]; t != nil {
+		op.Near = t.Near(op.Near, op.Hash)
+	}
+}
+
 // Step carries out one operation, adding what it changed to fx.
 func (r *Replica) Step(now Time, op *Op, fx *Effects) Result {
 	m, err := r.shared.open(op.Map, op.Kind)
@@ -113,7 +128,7 @@ func wordOf(kind change.Kind) int {
 
 // stored looks a key up. The state is a view that ends with the next change.
 func (r *Replica) stored(t *record.Table, op *Op) (e record.Entry, state string, known bool) {
-	e, known = t.Get(op.Hash, op.Key)
+	e, known = t.GetNear(op.Near, op.Hash, op.Key)
 	if known {
 		state = e.StateView(&r.before)
 	}

@@ -93,6 +93,7 @@ type Shared struct {
 	Kinds *Kinds
 	maps  map[string]*Map
 	list  []*Map // by number
+	found *Map   // by the last Find: most operations are on the map of the one before
 	pool  *record.Pool
 
 	// Load reads a row of the store and waits for it. Replay needs it when a budget
@@ -162,12 +163,21 @@ type staleKey struct {
 const maxStale = 4096
 
 // Find returns the map, or nil when no record of it was ever seen here.
-func (s *Shared) Find(name string) *Map { return s.maps[name] }
+func (s *Shared) Find(name string) *Map {
+	if m := s.found; m != nil && m.Name == name {
+		return m
+	}
+	m := s.maps[name]
+	if m != nil {
+		s.found = m
+	}
+	return m
+}
 
 // open returns the map for writing. It reports ErrKind when the map's kind is
 // another.
 func (s *Shared) open(name string, kind change.Kind) (*Map, error) {
-	if m := s.maps[name]; m != nil {
+	if m := s.Find(name); m != nil {
 		if m.Kind != kind {
 			return nil, ErrKind
 		}
