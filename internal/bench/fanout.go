@@ -55,15 +55,11 @@ func fanout(ctx context.Context, o Options) (res *Result, err error) {
 }
 
 func fanoutResult(o Options, at, below *broadcast) *Result {
-	var ratios []float64
-	for i := range at.rates {
-		ratios = append(ratios, at.rates[i]/below.rates[i])
-	}
 	times := at.subs.times()
 	res := &Result{
 		Scenario: o.Scenario, Connections: o.Connections, Concern: o.Concern, ValueBytes: o.ValueBytes, Seconds: at.seconds,
 		OpsPerSecond: float64(at.writes) / at.seconds, DeliveredPerSecond: median(at.rates), FloorDeliveredPerSecond: median(below.rates),
-		RatioToFloor: median(ratios),
+		RatioToFloor: medianRatio(at.rates, below.rates),
 		P50Millis:    percentile(times, 50), P99Millis: percentile(times, 99),
 		FloorCPUMicrosPerOp: median(below.cpu),
 		Refused:             int(at.writer.refusals.Load() + below.writer.refusals.Load()),

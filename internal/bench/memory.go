@@ -15,9 +15,10 @@ import (
 // the measurement is shorter.
 const quiet = 4 * time.Second
 
-// memory measures what records take: it fills a server, compares memory and the
-// rate of writes with those of the empty one, and starts it again, once after it
-// was killed and once after it was stopped.
+// memory measures what records take: it fills a server, compares its memory with
+// what it was before and its rate of writes with that of another server, which is
+// empty, and starts it again, once after it was killed and once after it was
+// stopped.
 func memory(ctx context.Context, o Options) (res *Result, err error) {
 	if o.URL != "" {
 		return nil, errors.New("memory starts the server several times, so it needs one of its own; leave out url")
@@ -33,7 +34,7 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 	}
 	few := o
 	few.Keys = max(o.Connections, min(o.Keys, 10_000))
-	if res.EmptyOpsPerSecond, res.EmptyCPUMicrosPerOp, err = rate(ctx, server, few); err != nil {
+	if err := work(ctx, server, few); err != nil {
 		return nil, err
 	}
 	if res.EmptyRSSBytes, err = resting(ctx, server, o); err != nil {
@@ -49,20 +50,9 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 		return nil, err
 	}
 	res.RSSBytesPerRecord = (float64(res.ServerRSSBytes) - float64(res.EmptyRSSBytes)) / float64(o.Keys)
-	if o.CPUProfile != "" {
-		if err := server.process.Profile(o.CPUProfile); err != nil {
-			return nil, err
-		}
-	}
-	if res.FullOpsPerSecond, res.ServerCPUMicrosPerOp, err = rate(ctx, server, few); err != nil {
+	if err := res.compare(ctx, server, few); err != nil {
 		return nil, err
 	}
-	if o.CPUProfile != "" {
-		if err := server.process.StopProfile(); err != nil {
-			return nil, err
-		}
-	}
-	res.RatioToEmpty = res.FullOpsPerSecond / res.EmptyOpsPerSecond
 	if res.StartKilledSeconds, err = again(ctx, server, o, (*child.Process).Kill); err != nil {
 		return nil, err
 	}
@@ -73,26 +63,64 @@ func memory(ctx context.Context, o Options) (res *Result, err error) {
 	return res, err
 }
 
-// rate is how many of a few keys are written a second, and what one costs.
-func rate(ctx context.Context, t *target, o Options) (ops, cpuMicros float64, err error) {
+// work has a server write a few keys for a while, so that its memory is that of a
+// server at work.
+func work(ctx context.Context, t *target, o Options) (err error) {
 	l, err := newLoad(ctx, t.url, o)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	if _, err := l.runFor(ctx, o, o.Warmup); err != nil {
-		return 0, 0, err
+	_, err = l.runFor(ctx, o, o.Duration)
+	return err
+}
+
+// compare measures how many of a few keys the full server and an empty one write a
+// second, and what one costs. They take turns, each being as often the first, so
+// that it does not matter when the machine is fast.
+func (res *Result) compare(ctx context.Context, full *target, o Options) (err error) {
+	empty, err := startTarget(ctx, o, childServer)
+	if err != nil {
+		return err
 	}
-	var m measured
-	for range rounds {
-		if err := m.measure(ctx, t, l, o); err != nil {
-			return 0, 0, err
+	defer func() { err = errors.Join(err, empty.stop()) }()
+	sides := [2]*target{full, empty}
+	var loads [2]*load
+	for i, t := range sides {
+		if loads[i], err = newLoad(ctx, t.url, o); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, loads[i].close()) }()
+		if _, err := loads[i].runFor(ctx, o, o.Warmup); err != nil {
+			return err
 		}
 	}
-	if m.refused+m.errors > 0 {
-		return 0, 0, fmt.Errorf("bench: %d operations refused, %d errors", m.refused, m.errors)
+	if o.CPUProfile != "" {
+		if err := full.process.Profile(o.CPUProfile); err != nil {
+			return err
+		}
 	}
-	return median(m.rates), median(m.cpu), nil
+	var m [2]measured
+	for turn := range 8 {
+		side := (turn + 1) / 2 % 2 // full, empty, empty, full, and again
+		if err := m[side].measure(ctx, sides[side], loads[side], o); err != nil {
+			return err
+		}
+	}
+	if o.CPUProfile != "" {
+		if err := full.process.StopProfile(); err != nil {
+			return err
+		}
+	}
+	for i := range m {
+		if m[i].refused+m[i].errors > 0 {
+			return fmt.Errorf("bench: %d operations refused, %d errors", m[i].refused, m[i].errors)
+		}
+	}
+	res.FullOpsPerSecond, res.ServerCPUMicrosPerOp = median(m[0].rates), median(m[0].cpu)
+	res.EmptyOpsPerSecond, res.EmptyCPUMicrosPerOp = median(m[1].rates), median(m[1].cpu)
+	res.RatioToEmpty = medianRatio(m[0].rates, m[1].rates)
+	return nil
 }
 
 // resting is the memory of a server that has had nothing to do for a while. It

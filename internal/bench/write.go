@@ -109,16 +109,12 @@ func (m *measured) measure(ctx context.Context, t *target, l *load, o Options) e
 }
 
 func writeResult(o Options, at, below *measured) *Result {
-	var ratios []float64
-	for i := range min(len(at.rates), len(below.rates)) {
-		ratios = append(ratios, at.rates[i]/below.rates[i])
-	}
 	slices.Sort(at.times)
 	res := &Result{
 		Scenario: o.Scenario, Connections: o.Connections, Batch: o.Batch, Window: o.Window, Concern: o.Concern,
 		Keys: o.Keys, ValueBytes: o.ValueBytes, Seconds: at.seconds,
 		OpsPerSecond: median(at.rates), P50Millis: percentile(at.times, 50), P99Millis: percentile(at.times, 99),
-		FloorOpsPerSecond: median(below.rates), RatioToFloor: median(ratios),
+		FloorOpsPerSecond: median(below.rates), RatioToFloor: medianRatio(at.rates, below.rates),
 		FloorCPUMicrosPerOp: median(below.cpu),
 		Refused:             at.refused + below.refused, Errors: at.errors + below.errors,
 	}
@@ -129,4 +125,13 @@ func writeResult(o Options, at, below *measured) *Result {
 		res.ServerRSSBytes = at.rss
 	}
 	return res
+}
+
+// medianRatio is the median of the ratios of turns that belong together.
+func medianRatio(a, b []float64) float64 {
+	var ratios []float64
+	for i := range min(len(a), len(b)) {
+		ratios = append(ratios, a[i]/b[i])
+	}
+	return median(ratios)
 }
