@@ -54,7 +54,7 @@ func (e Entry) Alone() bool {
 		return false
 	case e.i == 0 && e.p > 0 && e.t.pages[e.p-1].last() == e.hash:
 		return false
-	case e.i+1 == int(pg.n) && e.p+1 < len(e.t.pages) && e.t.pages[e.p+1].first == e.hash:
+	case e.i+1 == int(pg.n) && e.p+1 < len(e.t.pages) && e.t.firsts[e.p+1] == e.hash:
 		return false
 	}
 	return true

@@ -15,19 +15,18 @@ import (
 // no order, and what a replaced one leaves behind is used again when the page is
 // packed.
 type page struct {
-	buf   []byte
-	first uint32 // the hash of slot 0
-	n     uint16 // slots
-	low   uint16 // where the bodies begin
-	live  uint16 // bytes of bodies in use
+	buf  []byte
+	n    uint16 // slots
+	low  uint16 // where the bodies begin
+	live uint16 // bytes of bodies in use
 }
 
 const (
 	slotSize = 8
 	maxPage  = 4096
 
-	// pageStruct is what the directory of a table takes for a page.
-	pageStruct = 40
+	// pageStruct is the size of a page without its block.
+	pageStruct = 32
 )
 
 // classes are the sizes of blocks: sizes that the allocator of Go has, so that
@@ -57,9 +56,6 @@ func (p *page) setSlot(i int, hash uint32, off, size int) {
 	binary.LittleEndian.PutUint32(s, hash)
 	binary.LittleEndian.PutUint16(s[4:], uint16(off))
 	binary.LittleEndian.PutUint16(s[6:], uint16(size))
-	if i == 0 {
-		p.first = hash
-	}
 }
 
 // used is the bytes that the page needs, gap is those that are free in one
@@ -95,9 +91,7 @@ func (p *page) open(i int, hash uint32, size int) []byte {
 func (p *page) close(i int) {
 	p.live -= uint16(len(p.body(i)))
 	copy(p.buf[i*slotSize:], p.buf[(i+1)*slotSize:int(p.n)*slotSize])
-	if p.n--; p.n > 0 {
-		p.first = p.hash(0)
-	}
+	p.n--
 }
 
 // resize gives slot i a body of another size, which begins with what fits of the

@@ -9,11 +9,12 @@ import (
 
 // Table is an ordered set of entries; see the package comment.
 type Table struct {
-	pool  *Pool
-	word  int // where a state has its word, negative for none
-	pages []page
-	count int // entries that are not gone
-	cost  int
+	pool   *Pool
+	word   int // where a state has its word, negative for none
+	pages  []page
+	firsts []uint32 // the hash that each page begins with, close together for pageOf
+	count  int      // entries that are not gone
+	cost   int
 
 	// What is in the store and not here; see Full.
 	filter             filter
@@ -247,6 +248,7 @@ func (t *Table) drop(e Entry) {
 	t.cost -= e.Cost()
 	t.giveUp(e)
 	t.pages[e.p].close(e.i)
+	t.setFirst(e.p)
 	t.tidy(e.p)
 }
 
@@ -268,7 +270,7 @@ func (t *Table) Clear() {
 		}
 		t.pool.release(&t.pages[p])
 	}
-	t.pool.bytes -= cap(t.pages)*pageStruct + t.filter.bytes()
+	t.pool.bytes -= t.directory() + t.filter.bytes()
 	*t = Table{pool: t.pool, word: t.word, pins: t.pins}
 }
 
@@ -345,7 +347,7 @@ func (t *Table) pageOf(hash uint32, key string) int {
 	lo, hi := 1, len(t.pages)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		first := t.pages[mid].first
+		first := t.firsts[mid]
 		if first < hash || first == hash && t.at(mid, 0).KeyView() <= key {
 			lo = mid + 1
 		} else {
@@ -363,6 +365,7 @@ func (t *Table) open(p, i int, hash uint32, size int) Entry {
 	}
 	p, i = t.room(p, i, slotSize+size)
 	t.pages[p].open(i, hash, size)
+	t.setFirst(p)
 	return t.at(p, i)
 }
 
@@ -429,18 +432,30 @@ func (t *Table) split(p, i int) (int, int) {
 }
 
 func (t *Table) insertPage(p int, pg page) {
-	before := cap(t.pages)
-	t.pages = slices.Insert(t.pages, p, pg)
-	t.pool.bytes += (cap(t.pages) - before) * pageStruct
+	t.pool.bytes -= t.directory()
+	t.pages, t.firsts = slices.Insert(t.pages, p, pg), slices.Insert(t.firsts, p, 0)
+	t.pool.bytes += t.directory()
+	t.setFirst(p)
 }
+
+// setFirst notes what a page begins with; one that is empty gets an entry before
+// anybody looks.
+func (t *Table) setFirst(p int) {
+	if pg := &t.pages[p]; pg.n > 0 {
+		t.firsts[p] = pg.hash(0)
+	}
+}
+
+// directory is the memory that the table takes for its pages beside their blocks.
+func (t *Table) directory() int { return cap(t.pages)*pageStruct + cap(t.firsts)*4 }
 
 func (t *Table) removePage(p int) {
 	t.pool.release(&t.pages[p])
-	t.pages = slices.Delete(t.pages, p, p+1)
+	t.pages, t.firsts = slices.Delete(t.pages, p, p+1), slices.Delete(t.firsts, p, p+1)
 	if n := len(t.pages); n < cap(t.pages)/4 {
-		t.pool.bytes -= cap(t.pages) * pageStruct
-		t.pages = append(make([]page, 0, 2*n), t.pages...)
-		t.pool.bytes += cap(t.pages) * pageStruct
+		t.pool.bytes -= t.directory()
+		t.pages, t.firsts = append(make([]page, 0, 2*n), t.pages...), append(make([]uint32, 0, 2*n), t.firsts...)
+		t.pool.bytes += t.directory()
 	}
 }
 

@@ -115,8 +115,8 @@ func compare(t *rapid.T, table *Table, model map[modelKey]string) {
 	}
 	compareAscend(t, table, model, Cursor{}, math.MaxUint32)
 	for i := range table.pages {
-		if pg := &table.pages[i]; pg.n == 0 || pg.first != pg.hash(0) || pg.gap() < 0 || len(pg.buf) > maxPage {
-			t.Fatalf("page %d: %d slots, first %d, bodies from %d", i, pg.n, pg.first, pg.low)
+		if pg := &table.pages[i]; pg.n == 0 || table.firsts[i] != pg.hash(0) || pg.gap() < 0 || len(pg.buf) > maxPage {
+			t.Fatalf("page %d: %d slots, first %d, bodies from %d", i, pg.n, table.firsts[i], pg.low)
 		}
 	}
 }
