@@ -136,11 +136,11 @@ func (c *collector) run(ctx context.Context) {
 	}
 }
 
-// gcPercent lets a quarter of the live heap gather as garbage, or twice as much as
+// gcPercent lets half as much as the live heap gather as garbage, or twice as much as
 // a collection has to look through if that is more, within bounds: standing
 // queries have pointers.
 func gcPercent(live, scanned uint64) int {
 	live = max(live, 1<<20)
-	garbage := min(max(live/4, 2*scanned, minGarbage), maxGarbage)
+	garbage := min(max(live/2, 2*scanned, minGarbage), maxGarbage)
 	return int(min(garbage*100/live, 400))
 }

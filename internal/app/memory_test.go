@@ -61,13 +61,13 @@ func TestAvailableMemoryIsTheLeastLimit(t *testing.T) {
 }
 
 func TestGarbageFollowsTheHeap(t *testing.T) {
-	for live, want := range map[uint64]int{0: 400, 16 << 20: 200, 32 << 20: 100, 400 << 20: 25, 4 << 30: 6} {
+	for live, want := range map[uint64]int{0: 400, 16 << 20: 200, 32 << 20: 100, 400 << 20: 50, 4 << 30: 6} {
 		if got := gcPercent(live, 0); got != want {
 			t.Errorf("with %d bytes in use the collector is set to %d, want %d", live, got, want)
 		}
 	}
-	if got := gcPercent(400<<20, 100<<20); got != 50 {
-		t.Errorf("with 100 of 400 MiB to look through the collector is set to %d", got)
+	if got := gcPercent(400<<20, 120<<20); got != 60 {
+		t.Errorf("with 120 of 400 MiB to look through the collector is set to %d", got)
 	}
 }
 

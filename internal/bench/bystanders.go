@@ -74,11 +74,9 @@ func bystanders(ctx context.Context, o Options, res *Result, n int, ask func(i i
 	if err := profile(o, &with, &without); err != nil {
 		return 0, err
 	}
-	turn := o
-	turn.Duration /= 2
 	for range rounds {
 		for _, s := range []*side{&with, &without, &without, &with} {
-			if err := s.measure(ctx, s.target, s.load, turn); err != nil {
+			if err := s.measure(ctx, s.target, s.load, o, o.Duration/rounds/2); err != nil {
 				return 0, err
 			}
 		}

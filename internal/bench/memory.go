@@ -75,6 +75,10 @@ func work(ctx context.Context, t *target, o Options) (err error) {
 	return err
 }
 
+// turns is how often the full and the empty server write: the shorter a turn, the
+// less it matters that the machine is not always as fast.
+const turns = 12
+
 // compare measures how many of a few keys the full server and an empty one write a
 // second, and what one costs. They take turns, each being as often the first, so
 // that it does not matter when the machine is fast.
@@ -101,9 +105,9 @@ func (res *Result) compare(ctx context.Context, full *target, o Options) (err er
 		}
 	}
 	var m [2]measured
-	for turn := range 8 {
+	for turn := range 2 * turns {
 		side := (turn + 1) / 2 % 2 // full, empty, empty, full, and again
-		if err := m[side].measure(ctx, sides[side], loads[side], o); err != nil {
+		if err := m[side].measure(ctx, sides[side], loads[side], o, o.Duration/turns); err != nil {
 			return err
 		}
 	}

@@ -43,10 +43,10 @@ func write(ctx context.Context, o Options) (res *Result, err error) {
 	}
 	var at, below measured
 	for range rounds {
-		if err := at.measure(ctx, server, loads[0], o); err != nil {
+		if err := at.measure(ctx, server, loads[0], o, o.Duration/rounds); err != nil {
 			return nil, err
 		}
-		if err := below.measure(ctx, floor, loads[1], o); err != nil {
+		if err := below.measure(ctx, floor, loads[1], o, o.Duration/rounds); err != nil {
 			return nil, err
 		}
 	}
@@ -76,14 +76,14 @@ type measured struct {
 	rss                uint64
 }
 
-func (m *measured) measure(ctx context.Context, t *target, l *load, o Options) error {
+func (m *measured) measure(ctx context.Context, t *target, l *load, o Options, d time.Duration) error {
 	runtime.GC() // the generator's own collections do not fall into one side's turn
 	before, err := t.take()
 	if err != nil {
 		return err
 	}
 	own := child.Take()
-	got, err := l.runFor(ctx, o, o.Duration/rounds)
+	got, err := l.runFor(ctx, o, d)
 	if err != nil {
 		return err
 	}

@@ -113,16 +113,13 @@ func (p *part) Step(v *lane.View) {
 	}
 }
 
-// prefetched is how many operations have what they look up fetched at once.
-const prefetched = 32
-
 // begin carries out all operations of the lane.
 func (p *part) begin(v *lane.View) {
 	ops := p.batch.Ops
-	var room [prefetched]int
+	var room [lane.Prefetched]int
 	for next := 0; next < len(ops); {
 		mine := room[:0]
-		for ; next < len(ops) && len(mine) < prefetched; next++ {
+		for ; next < len(ops) && len(mine) < lane.Prefetched; next++ {
 			if int(partition.Of(ops[next].Hash))%p.lanes == p.lane {
 				mine = append(mine, next)
 			}

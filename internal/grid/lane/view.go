@@ -5,6 +5,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/log"
+	"github.com/topgunbuild/topgun-go/internal/storage/record"
 )
 
 // View is what a task sees of its lane during Step.
@@ -39,18 +40,33 @@ func (v *View) Do(op *records.Op) records.Result {
 	return res
 }
 
-// Prefetch has what some of the operations will look up fetched from memory. It
-// pays for a few dozen at once: that many fit into the caches, and are on their way
-// together.
+// Prefetched is how many operations have what they look up fetched together: that
+// many fit into the caches, and more are not on their way at once.
+const Prefetched = 32
+
+// Prefetch has what some of the operations will look up fetched from memory, at
+// most Prefetched of them; see record.Guess.
 func (v *View) Prefetch(ops []records.Op, which []int) {
 	if len(which) < 2 {
 		return
 	}
-	for _, i := range which {
-		v.lane.replicas[partition.Of(ops[i].Hash)].Approach(&ops[i])
+	var room [Prefetched]*record.Table
+	tables := room[:len(which)]
+	for k, i := range which {
+		op := &ops[i]
+		if t := v.lane.replicas[partition.Of(op.Hash)].Table(v.lane.shared.Find(op.Map)); t != nil {
+			tables[k], op.Near = t, t.Approach(op.Hash)
+		}
 	}
-	for _, i := range which {
-		v.lane.replicas[partition.Of(ops[i].Hash)].Near(&ops[i])
+	for k, i := range which {
+		if t := tables[k]; t != nil {
+			t.Open(ops[i].Near)
+		}
+	}
+	for k, i := range which {
+		if t := tables[k]; t != nil {
+			ops[i].Near = t.Near(ops[i].Near, ops[i].Hash)
+		}
 	}
 }
 

@@ -56,21 +56,6 @@ func (r *Replica) Table(m *Map) *record.Table { return r.tables[m] }
 // it was ever seen there.
 func (r *Replica) Map(name string) *Map { return r.shared.Find(name) }
 
-// Approach and Near are the steps before Step that have what an operation will look
-// up fetched from memory; see record.Guess.
-func (r *Replica) Approach(op *Op) {
-	if t := r.tables[r.shared.Find(op.Map)]; t != nil {
-		op.Near = t.Approach(op.Hash)
-	}
-}
-
-// Near is the step after Approach.
-func (r *Replica) Near(op *Op) {
-	if t := r.tables[r.shared.Find(op.Map)]; t != nil {
-		op.Near = t.Near(op.Near, op.Hash)
-	}
-}
-
 // Step carries out one operation, adding what it changed to fx.
 func (r *Replica) Step(now Time, op *Op, fx *Effects) Result {
 	m, err := r.shared.open(op.Map, op.Kind)

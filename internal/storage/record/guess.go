@@ -1,10 +1,10 @@
 package record
 
-// A lookup waits for memory twice, for the slots of a page and for the entry. With
-// a million records both are in no cache, and a lane that looks up one key after
-// the other waits most of the time. Who has several keys to look up guesses first
-// where they all are, in two steps, and lets the processor fetch for the others
-// meanwhile.
+// A lookup waits for memory three times: for the page in the directory, for its
+// slots, and for the entry. With a million records they are in no cache, and a lane
+// that looks up one key after the other waits most of the time. Who has several
+// keys to look up guesses first where they all are, in three steps, and lets the
+// processor fetch for the others meanwhile.
 
 // Guess is where a table may have the entry of a key; the zero Guess is nowhere.
 // It stays good for nothing but a comparison, and whatever happens to the table
@@ -14,19 +14,25 @@ type Guess struct {
 	slot int32
 }
 
-// Approach guesses the page of a hash, and fetches its slots.
+// Approach is the first step. It guesses the page of a hash.
 func (t *Table) Approach(hash uint32) Guess {
 	if len(t.pages) == 0 {
 		return Guess{}
 	}
 	p := t.pageOf(hash+1, "") // the last one that begins with hash at most
-	pg := &t.pages[p]
-	prefetch(pg.buf[:int(pg.n)*slotSize])
+	prefetchAt(&t.pages[p])
 	return Guess{page: int32(p) + 1}
 }
 
-// Near guesses the slot of a hash in the page that Approach guessed, and fetches
-// the entry.
+// Open is the second step. It fetches the slots of the page.
+func (t *Table) Open(g Guess) {
+	if p := int(g.page) - 1; p >= 0 && p < len(t.pages) {
+		pg := &t.pages[p]
+		prefetch(pg.buf[:int(pg.n)*slotSize])
+	}
+}
+
+// Near is the last step. It guesses the slot, and fetches the entry.
 func (t *Table) Near(g Guess, hash uint32) Guess {
 	p := int(g.page) - 1
 	if p < 0 || p >= len(t.pages) {

@@ -26,7 +26,9 @@ func TestGuesses(t *testing.T) {
 			case 2:
 				guesses = append(guesses, table.Approach(hash))
 			case 3:
-				guesses = append(guesses, table.Near(rapid.SampledFrom(guesses).Draw(t, "approached"), hash))
+				g := rapid.SampledFrom(guesses).Draw(t, "approached")
+				table.Open(g)
+				guesses = append(guesses, table.Near(g, hash))
 			}
 			want, there := table.Get(hash, key)
 			got, found := table.GetNear(rapid.SampledFrom(guesses).Draw(t, "guess"), hash, key)
@@ -79,6 +81,11 @@ func BenchmarkGet(b *testing.B) {
 				for i := range guesses {
 					if t, hash, _ := key((n*together + i) * 7919 % (tables * each)); guess {
 						guesses[i] = t.Approach(hash)
+					}
+				}
+				for i, g := range guesses {
+					if t, _, _ := key((n*together + i) * 7919 % (tables * each)); guess {
+						t.Open(g)
 					}
 				}
 				for i, g := range guesses {

@@ -7,6 +7,9 @@ import "unsafe"
 // prefetch has the processor fetch b into its caches, without waiting for it.
 func prefetch(b []byte) { prefetchLines(unsafe.SliceData(b), len(b)) }
 
+// prefetchAt is prefetch for what a page is in its directory.
+func prefetchAt(p *page) { prefetchLines((*byte)(unsafe.Pointer(p)), pageStruct) }
+
 // prefetchLines is prefetch for n bytes, one line at least. It reads nothing, so p
 // may be any pointer.
 //
