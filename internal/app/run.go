@@ -57,6 +57,7 @@ func run(ctx context.Context, cfg config.Config, disk vfs.FS, stdout, stderr io.
 	if err := refuseHalfRestored(disk, cfg.Storage); err != nil {
 		return err
 	}
+	defer addProcessor()()
 	plan := planMemory(cfg, availableMemory("/"))
 	var collecting sync.WaitGroup
 	collect, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))

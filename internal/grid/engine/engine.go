@@ -23,8 +23,8 @@ type Log = log.Appender
 // Options are the engine's choices. The zero value of every field means its
 // default.
 type Options struct {
-	// Lanes is the number of lanes. Default: the number of processors that Go
-	// uses, at most 64.
+	// Lanes is the number of lanes. Default: the number of processors, fewer if Go
+	// is to use fewer, at most 64.
 	Lanes int
 
 	// MaxOps and MaxBytes bound the operations of all clients that are under way:
@@ -64,7 +64,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.Lanes == 0 {
-		o.Lanes = min(runtime.GOMAXPROCS(0), 64)
+		o.Lanes = min(runtime.GOMAXPROCS(0), runtime.NumCPU(), 64)
 	}
 	if o.MaxOps == 0 {
 		o.MaxOps = 1 << 18
