@@ -82,7 +82,7 @@ const turns = 12
 // compare measures how many of a few keys the full server and an empty one write a
 // second, and what one costs. They take turns, each being as often the first, so
 // that it does not matter when the machine is fast.
-func (res *Result) compare(ctx context.Context, full *target, o Options) (err error) {
+func (r *Result) compare(ctx context.Context, full *target, o Options) (err error) {
 	empty, err := startTarget(ctx, o, childServer)
 	if err != nil {
 		return err
@@ -121,9 +121,9 @@ func (res *Result) compare(ctx context.Context, full *target, o Options) (err er
 			return fmt.Errorf("bench: %d operations refused, %d errors", m[i].refused, m[i].errors)
 		}
 	}
-	res.FullOpsPerSecond, res.ServerCPUMicrosPerOp = median(m[0].rates), median(m[0].cpu)
-	res.EmptyOpsPerSecond, res.EmptyCPUMicrosPerOp = median(m[1].rates), median(m[1].cpu)
-	res.RatioToEmpty = medianRatio(m[0].rates, m[1].rates)
+	r.FullOpsPerSecond, r.ServerCPUMicrosPerOp = median(m[0].rates), median(m[0].cpu)
+	r.EmptyOpsPerSecond, r.EmptyCPUMicrosPerOp = median(m[1].rates), median(m[1].cpu)
+	r.RatioToEmpty = medianRatio(m[0].rates, m[1].rates)
 	return nil
 }
 
