@@ -75,55 +75,31 @@ func work(ctx context.Context, t *target, o Options) (err error) {
 	return err
 }
 
-// turns is how often the full and the empty server write: the shorter a turn, the
-// less it matters that the machine is not always as fast.
-const turns = 12
+// compareTurns makes twelve turns of each server.
+const compareTurns = 6
 
 // compare measures how many of a few keys the full server and an empty one write a
-// second, and what one costs. They take turns, each being as often the first, so
-// that it does not matter when the machine is fast.
-func (r *Result) compare(ctx context.Context, full *target, o Options) (err error) {
-	empty, err := startTarget(ctx, o, childServer)
-	if err != nil {
+// second, in turns, and what one costs.
+func (r *Result) compare(ctx context.Context, server *target, o Options) (err error) {
+	full, empty := side{target: server}, side{}
+	if full.load, err = newLoad(ctx, server.url, o); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, empty.stop()) }()
-	sides := [2]*target{full, empty}
-	var loads [2]*load
-	for i, t := range sides {
-		if loads[i], err = newLoad(ctx, t.url, o); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, loads[i].close()) }()
-		if _, err := loads[i].runFor(ctx, o, o.Warmup); err != nil {
-			return err
+	defer func() { err = errors.Join(err, full.load.close(), empty.close()) }()
+	if err := empty.open(ctx, o); err != nil {
+		return err
+	}
+	if err := alternate(ctx, o, &full, &empty, compareTurns); err != nil {
+		return err
+	}
+	for _, s := range []*side{&full, &empty} {
+		if s.refused+s.errors > 0 {
+			return fmt.Errorf("bench: %d operations refused, %d errors", s.refused, s.errors)
 		}
 	}
-	if o.CPUProfile != "" {
-		if err := full.process.Profile(o.CPUProfile); err != nil {
-			return err
-		}
-	}
-	var m [2]measured
-	for turn := range 2 * turns {
-		side := (turn + 1) / 2 % 2 // full, empty, empty, full, and again
-		if err := m[side].measure(ctx, sides[side], loads[side], o, o.Duration/turns); err != nil {
-			return err
-		}
-	}
-	if o.CPUProfile != "" {
-		if err := full.process.StopProfile(); err != nil {
-			return err
-		}
-	}
-	for i := range m {
-		if m[i].refused+m[i].errors > 0 {
-			return fmt.Errorf("bench: %d operations refused, %d errors", m[i].refused, m[i].errors)
-		}
-	}
-	r.FullOpsPerSecond, r.ServerCPUMicrosPerOp = median(m[0].rates), median(m[0].cpu)
-	r.EmptyOpsPerSecond, r.EmptyCPUMicrosPerOp = median(m[1].rates), median(m[1].cpu)
-	r.RatioToEmpty = medianRatio(m[0].rates, m[1].rates)
+	r.FullOpsPerSecond, r.ServerCPUMicrosPerOp = median(full.rates), median(full.cpu)
+	r.EmptyOpsPerSecond, r.EmptyCPUMicrosPerOp = median(empty.rates), median(empty.cpu)
+	r.RatioToEmpty = medianRatio(full.rates, empty.rates)
 	return nil
 }
 

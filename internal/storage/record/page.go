@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/binary"
 	"slices"
+	"unsafe"
 )
 
 // page is some entries in the order of (hash, key). From the front of its block
@@ -26,7 +27,7 @@ const (
 	maxPage  = 4096
 
 	// pageStruct is the size of a page without its block.
-	pageStruct = 32
+	pageStruct = int(unsafe.Sizeof(page{}))
 )
 
 // classes are the sizes of blocks: sizes that the allocator of Go has, so that
