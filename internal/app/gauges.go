@@ -69,7 +69,26 @@ func registerGauges(reg prometheus.Registerer, n *Node, lg engine.Log, store bac
 		}
 		return float64(bytes)
 	})
-	gauge("topgun_store_disk_bytes", "Disk space taken by the store.", func() float64 { return float64(store.Stats().DiskBytes) })
+	registerStore(reg, store)
+}
+
+// registerStore exports how the store keeps up: what checkpoints left to its
+// upkeep, and what reads have to pass until that is done.
+func registerStore(reg prometheus.Registerer, store backing.Store) {
+	gauge := func(name, help string, of func(backing.Stats) float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return of(store.Stats()) }))
+	}
+	counter := func(name, help string, of func(backing.Stats) uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(of(store.Stats())) }))
+	}
+	gauge("topgun_store_disk_bytes", "Disk space taken by the store.", func(s backing.Stats) float64 { return float64(s.DiskBytes) })
+	gauge("topgun_store_pending_bytes", "Part of it that upkeep in the background has yet to rewrite.", func(s backing.Stats) float64 { return float64(s.PendingBytes) })
+	gauge("topgun_store_read_depth", "Places that a read of the store may have to look into.", func(s backing.Stats) float64 { return float64(s.ReadDepth) })
+	counter("topgun_store_checkpoint_waits_total", "Checkpoints that waited until a read has to look into fewer places.", func(s backing.Stats) uint64 { return s.Waits })
+	counter("topgun_store_failures_total", "Checkpoints and work in the background that failed in the store.", func(s backing.Stats) uint64 { return s.Failures })
+	counter("topgun_store_recoveries_total", "Times that the store had to recover from a failure.", func(s backing.Stats) uint64 { return s.Recoveries })
+	counter("topgun_store_cache_hits_total", "Blocks that the store found in its cache.", func(s backing.Stats) uint64 { return s.CacheHits })
+	counter("topgun_store_cache_misses_total", "Blocks that the store had to read.", func(s backing.Stats) uint64 { return s.CacheMisses })
 }
 
 // registerMemory exports what records take and what became of those that do not
