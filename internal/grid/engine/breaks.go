@@ -36,15 +36,15 @@ const leastBreak = 200 * time.Microsecond
 
 func newBreaks(wall clock.Clock) *Breaks { return &Breaks{clock: wall, bell: actor.NewBell()} }
 
-// take calls then after a break that is as long as the work before it.
-func (b *Breaks) take(worked time.Duration, then func()) {
+// take calls then after a break, which is leastBreak at least.
+func (b *Breaks) take(length time.Duration, then func()) {
 	b.mu.Lock()
 	if !b.running {
 		b.mu.Unlock()
 		then()
 		return
 	}
-	b.due = append(b.due, pause{b.clock.Now().Add(max(worked, leastBreak)), then})
+	b.due = append(b.due, pause{b.clock.Now().Add(max(length, leastBreak)), then})
 	b.mu.Unlock()
 	b.bell.Ring()
 }

@@ -182,7 +182,7 @@ func (p *passRead) Step(v *lane.View) {
 	if p.before != nil {
 		p.before(v)
 	}
-	p.scanRead.Step(v)
+	p.look(v)
 	if p.after != nil && p.err == nil && !v.Waits() {
 		p.after(p.next)
 	}

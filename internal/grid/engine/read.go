@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
+	"github.com/topgunbuild/topgun-go/internal/core/clock"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/merkle"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
@@ -220,6 +222,9 @@ type Place struct {
 	Partition partition.ID
 	Cursor    record.Cursor
 	Done      bool
+
+	// took is how long the lane worked on the last slice, and worked on all.
+	took, worked time.Duration
 }
 
 // Covers reports whether the scan has passed a key, and so has seen its record
@@ -277,14 +282,27 @@ func (e *Engine) Lanes() int { return len(e.lanes) }
 // Lane is the lane that owns a key.
 func (e *Engine) Lane(keyHash uint32) int { return e.laneOf(keyHash) }
 
-// Scan reads a slice of a map on one lane.
+// undisturbed is how long a lane works on a scan before there are breaks between
+// its slices.
+const undisturbed = 10 * time.Millisecond
+
+// Scan reads a slice of a map on one lane. In a scan that is long a break comes
+// before: somebody waits for the scan, so it is a short one.
 func (e *Engine) Scan(req ScanRequest) {
-	e.submit(req.Lane, &scanRead{req: req})
+	t := &scanRead{req: req, clock: e.wall}
+	if req.From.worked <= undisturbed {
+		e.submit(req.Lane, t)
+		return
+	}
+	e.Breaks.take(req.From.took/4, func() { e.submit(req.Lane, t) })
 }
 
 type scanRead struct {
 	read
-	req  ScanRequest
+	req   ScanRequest
+	clock clock.Clock
+	took  time.Duration
+
 	rows []Row
 	next Place
 
@@ -296,10 +314,17 @@ type scanRead struct {
 	err  error
 }
 
-// Step implements lane.Task. A slice ends where a second table comes that has
-// records in the store only: all of a slice is read in one step, so that it has
-// one place in the stream of changes.
+// Step implements lane.Task.
 func (s *scanRead) Step(v *lane.View) {
+	began := s.clock.Now()
+	s.look(v)
+	s.took += s.clock.Now().Sub(began)
+}
+
+// look reads the slice. It ends where a second table comes that has records in
+// the store only: all of a slice is read in one step, so that it has one place in
+// the stream of changes.
+func (s *scanRead) look(v *lane.View) {
 	if !v.Settled() {
 		return
 	}
@@ -382,6 +407,7 @@ func (s *scanRead) slice(r *records.Replica, m *records.Map, from, to record.Cur
 // Release implements lane.Task.
 func (s *scanRead) Release(err error) {
 	s.pins.drop()
+	s.next.took, s.next.worked = s.took, s.req.From.worked+s.took
 	s.req.To.Mark(Slice{
 		Scan: s.req.Scan, Lane: s.req.Lane, Rows: s.rows, Next: s.next, Looked: s.looked, Err: errors.Join(err, unread(s.err)),
 	})

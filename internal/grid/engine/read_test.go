@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
@@ -178,6 +181,60 @@ func TestAScanSeesEverythingOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestALongScanHasBreaks: once a lane has worked on a scan for longer than a write
+// may wait, it gets each further slice after a break, and not before.
+func TestALongScanHasBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{Lanes: 1}})
+		inbox := w.Feed.Follow(1<<20, actor.NewBell())
+		const records = 5
+		for i := range records {
+			w.Write(t, gridtest.Put("notes", fmt.Sprint("k", i), gridtest.Int(i), gridtest.At(1, "x")))
+		}
+		inbox.Take()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			w.Engine.Breaks.Run(ctx)
+		}()
+		synctest.Wait()
+		var place engine.Place
+		for slice := 0; !place.Done; slice++ {
+			w.Engine.Scan(engine.ScanRequest{
+				Map: "notes", From: place, Budget: 1, To: inbox,
+				Keep: func(string, string) bool {
+					w.Clock.Advance(8 * time.Millisecond) // which it takes
+					return true
+				},
+			})
+			w.Settle()
+			items := inbox.Take()
+			if at := len(items) == 0; at != (slice >= 2) {
+				t.Fatalf("slice %d has a break: %v", slice, at)
+			}
+			if len(items) == 0 {
+				w.Clock.Advance(time.Millisecond)
+				synctest.Wait()
+				w.Settle()
+				if items = inbox.Take(); len(items) != 0 {
+					t.Fatalf("the break before slice %d ends early", slice)
+				}
+				w.Clock.Advance(time.Millisecond)
+				synctest.Wait()
+				w.Settle()
+				items = inbox.Take()
+			}
+			if len(items) != 1 {
+				t.Fatalf("slice %d: %d items", slice, len(items))
+			}
+			place = items[0].Mark.(engine.Slice).Next
+		}
+		stop()
+		<-ended
+	})
 }
 
 // TestReadsThatFail: everyone is answered once, with a transient error, when what
