@@ -44,6 +44,57 @@ func overflow(t *testing.T, s *testServer) {
 	}
 }
 
+// TestMuchIsAskedForAtOnce: whoever asks for more than the outbox holds gets all of
+// it: the leaves of a replica, and results of queries. What others change meanwhile
+// is told too.
+func TestMuchIsAskedForAtOnce(t *testing.T) {
+	s := startServer(t, smallOutbox...)
+	w := s.dial()
+	const rows = 1200
+	pad := strings.Repeat("x", 1000)
+	for i := range rows {
+		w.Send(peer.Batch(peer.Put(fmt.Sprint(i), "m", fmt.Sprint("k", i), map[string]any{"i": i, "pad": pad}, at(int64(i+1)))))
+		peer.Only[*wire.OpAck](w)
+	}
+	reader := s.dial()
+	var asked []wire.Message
+	for leaf := range 4096 {
+		asked = append(asked, &wire.MerkleReqBucket{MapName: "m", Path: fmt.Sprintf("%03x", leaf)})
+	}
+	const queries = 10
+	for i := range queries {
+		asked = append(asked, &wire.QuerySub{QueryID: fmt.Sprint("q", i), MapName: "m", Query: wire.Query{Limit: wire.Some(int64(rows - i))}})
+	}
+	reader.Send(asked...)
+	leaves, results, records := 0, 0, 0
+	for leaves < 4096 || results < queries {
+		switch m := reader.Next().(type) {
+		case *wire.SyncRespLeaf:
+			leaves, records = leaves+1, records+len(m.Records)
+		case *wire.QueryResp:
+			if want := rows - int(m.QueryID[1]-'0'); len(m.Results) != want {
+				t.Errorf("query %s has %d rows, want %d", m.QueryID, len(m.Results), want)
+			}
+			results++
+		default:
+			t.Fatalf("sent %T", m)
+		}
+	}
+	if records != rows {
+		t.Errorf("the leaves hold %d records", records)
+	}
+	w.Send(peer.Batch(peer.Remove("r", "m", "k0", at(5000))))
+	left := map[string]bool{}
+	for len(left) < queries {
+		if m, ok := reader.Next().(*wire.QueryUpdate); ok && m.ChangeType == wire.ChangeLeave {
+			left[m.QueryID] = true
+		}
+	}
+	if n := s.metric("topgun_session_slow_consumers_total"); n != 0 {
+		t.Errorf("%v sessions were closed because they did not read", n)
+	}
+}
+
 // TestReaderThatStopsIsClosed: a subscriber that does not read is closed with
 // 4003 when its outbox is full; nobody else waits for it or misses anything.
 func TestReaderThatStopsIsClosed(t *testing.T) {

@@ -25,6 +25,9 @@ type Caller struct {
 	// operations.
 	Acks *Order
 
+	// Asks bounds the requests of this session that have large answers.
+	Asks *Asks
+
 	// Wake is called by whoever answered ErrBusy, once the same message may be
 	// tried again.
 	Wake func()
@@ -43,6 +46,11 @@ type Outbox interface {
 	// Behind reports whether so much waits to be sent that what can be told later
 	// should be. It may be called from any goroutine.
 	Behind() bool
+
+	// Drained reports whether little waits to be sent, and less than lets Behind
+	// report true. If more does, then is called once, from any goroutine, when that
+	// has changed; not after the session has ended.
+	Drained(then func()) bool
 
 	// Close ends the session after what was queued has been sent.
 	Close(why *CloseError)

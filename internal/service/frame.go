@@ -5,6 +5,11 @@ package service
 // other frames and are never modified. Either may be empty.
 type Frame struct {
 	Head, Body []byte
+
+	// Asked says that the client has asked for the message, and that whoever sends
+	// it sees to it that few such messages wait: it does not count when a session
+	// is ended because too much waits for it.
+	Asked bool
 }
 
 // Len is the size of the message in bytes.

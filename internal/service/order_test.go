@@ -33,6 +33,8 @@ func (o *outbox) SendAll(frames []service.Frame) {
 
 func (o *outbox) Behind() bool { return false }
 
+func (o *outbox) Drained(func()) bool { return true }
+
 func (o *outbox) Close(why *service.CloseError) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -20,15 +20,18 @@ type outbox struct {
 	// until less than a sixteenth does.
 	behind atomic.Bool
 
-	mu     sync.Mutex
-	frames []service.Frame
-	bytes  int
-	closed bool // nothing more is taken
-	why    *service.CloseError
+	mu      sync.Mutex
+	frames  []service.Frame
+	bytes   int
+	asked   int      // of bytes, those that the client has asked for
+	waiting []func() // for little to be left
+	closed  bool     // nothing more is taken
+	why     *service.CloseError
 }
 
 // Send implements service.Outbox. A client that has not read for so long that
-// the queue would exceed its limit is closed; one message always fits.
+// the queue would exceed its limit is closed. One message always fits, and what
+// was asked for does not count.
 func (o *outbox) Send(f service.Frame) {
 	o.mu.Lock()
 	was := len(o.frames)
@@ -48,12 +51,16 @@ func (o *outbox) SendAll(frames []service.Frame) {
 
 // put queues a frame, or closes the outbox and reports false. mu is held.
 func (o *outbox) put(f service.Frame) bool {
-	if o.bytes > 0 && o.bytes+f.Len() > o.limit {
+	if told := o.bytes - o.asked; !f.Asked && told > 0 && told+f.Len() > o.limit {
 		o.closed = true
 		o.why = &service.CloseError{Code: wire.CloseSlowConsumer}
 		clear(o.frames)
-		o.frames, o.bytes = o.frames[:0], 0
+		o.frames, o.bytes, o.asked = o.frames[:0], 0, 0
+		o.behind.Store(false)
 		return false
+	}
+	if f.Asked {
+		o.asked += f.Len()
 	}
 	o.frames = append(o.frames, f)
 	if o.bytes += f.Len(); o.bytes > o.limit/4 {
@@ -78,6 +85,17 @@ func (o *outbox) unlock(was int, ended bool) {
 // Behind implements service.Outbox.
 func (o *outbox) Behind() bool { return o.behind.Load() }
 
+// Drained implements service.Outbox.
+func (o *outbox) Drained(then func()) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.bytes <= o.limit/32 {
+		return true
+	}
+	o.waiting = append(o.waiting, then)
+	return false
+}
+
 // Close implements service.Outbox. The first reason counts.
 func (o *outbox) Close(why *service.CloseError) {
 	o.mu.Lock()
@@ -94,11 +112,23 @@ func (o *outbox) Close(why *service.CloseError) {
 // take moves frames to dst until they make maxBytes, and reports how the session
 // ends once it has been closed.
 func (o *outbox) take(dst []service.Frame, maxBytes int) ([]service.Frame, *service.CloseError) {
+	dst, why, drained := o.takeSome(dst, maxBytes)
+	for _, then := range drained {
+		then()
+	}
+	return dst, why
+}
+
+// takeSome is take, and returns who waited for little to be left.
+func (o *outbox) takeSome(dst []service.Frame, maxBytes int) (frames []service.Frame, why *service.CloseError, drained []func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, size := 0, 0
 	for n < len(o.frames) && (n == 0 || size < maxBytes) {
 		size += o.frames[n].Len()
+		if o.frames[n].Asked {
+			o.asked -= o.frames[n].Len()
+		}
 		n++
 	}
 	dst = append(dst, o.frames[:n]...)
@@ -111,7 +141,10 @@ func (o *outbox) take(dst []service.Frame, maxBytes int) ([]service.Frame, *serv
 	if rest == 0 && cap(o.frames) > 64 {
 		o.frames = nil // an idle connection holds no memory
 	}
-	return dst, o.why
+	if o.bytes <= o.limit/32 {
+		drained, o.waiting = o.waiting, nil
+	}
+	return dst, o.why, drained
 }
 
 // drop forgets everything; the socket is gone.
@@ -119,5 +152,6 @@ func (o *outbox) drop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.frames, o.bytes = nil, 0
+	o.frames, o.bytes, o.asked, o.waiting = nil, 0, 0, nil
+	o.behind.Store(false)
 }

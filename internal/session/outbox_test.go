@@ -53,6 +53,27 @@ func TestOneMessageAlwaysFits(t *testing.T) {
 	}
 }
 
+// TestDrained: whoever waits for little to be left is told once, when it is so.
+func TestDrained(t *testing.T) {
+	o := newOutbox(320, func() {})
+	told := 0
+	for range 10 {
+		o.Send(frameOf(4))
+	}
+	if o.Drained(func() { told++ }) {
+		t.Fatal("40 bytes of 320 are little")
+	}
+	for left := 10; left > 0; left-- {
+		if wait := left > 2; (told == 0) != wait || o.Drained(func() {}) == wait {
+			t.Errorf("%d bytes left: told %d times", 4*left, told)
+		}
+		o.take(nil, 1)
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
 // TestOutboxIsAQueue compares it with a list, whatever is sent and taken, and
 // checks that what it holds stays within its limit.
 func TestOutboxIsAQueue(t *testing.T) {
@@ -60,22 +81,25 @@ func TestOutboxIsAQueue(t *testing.T) {
 		limit := rapid.IntRange(1, 50).Draw(t, "limit")
 		owed := false // a notify that no take has followed
 		o := newOutbox(limit, func() { owed = true })
-		var want []int               // sizes
+		var want []service.Frame
 		ended, known := false, false // known: a take has told so
 		t.Repeat(map[string]func(*rapid.T){
 			"send": func(t *rapid.T) {
-				n := rapid.IntRange(0, 30).Draw(t, "bytes")
-				o.Send(frameOf(n))
-				held := 0
+				f := frameOf(rapid.IntRange(0, 30).Draw(t, "bytes"))
+				f.Asked = rapid.Bool().Draw(t, "asked for")
+				o.Send(f)
+				told := 0
 				for _, w := range want {
-					held += w
+					if !w.Asked {
+						told += w.Len()
+					}
 				}
 				switch {
 				case ended:
-				case held > 0 && held+n > limit:
+				case !f.Asked && told > 0 && told+f.Len() > limit:
 					ended, want = true, nil
 				default:
-					want = append(want, n)
+					want = append(want, f)
 				}
 				if (len(want) > 0 || ended && !known) && !owed {
 					t.Fatal("nobody was told that there is something")
@@ -89,8 +113,8 @@ func TestOutboxIsAQueue(t *testing.T) {
 				}
 				size := 0
 				for i, f := range frames {
-					if f.Len() != want[i] || i > 0 && size >= bytes {
-						t.Fatalf("frame %d of %d bytes behind %d of %d, expected %d", i, f.Len(), size, bytes, want[i])
+					if f.Len() != want[i].Len() || i > 0 && size >= bytes {
+						t.Fatalf("frame %d of %d bytes behind %d of %d, expected %d", i, f.Len(), size, bytes, want[i].Len())
 					}
 					size += f.Len()
 				}

@@ -302,6 +302,7 @@ func (s *Session) become(p policy.Principal, device string) {
 		ID: s.id, Principal: p, Device: device, Out: &s.out, Wake: s.bell.Ring,
 		Author: &change.Author{Origin: change.OriginSession, Principal: p.ID, Device: device, Session: s.id},
 		Acks:   service.NewOrder(&s.out, s.host.opt.InFlight, s.bell.Ring),
+		Asks:   service.NewAsks(&s.out, s.bell.Ring),
 	}
 	s.ready.Store(true)
 }

@@ -252,7 +252,7 @@ func defineLimits(l *Limits) []Option {
 		},
 		{
 			Name: "outbox-bytes", Env: "TOPGUN_OUTBOX_BYTES", Group: groupLimits, Default: "16MiB",
-			Help:  "What may wait to be sent to one connection; a reader that lets it fill up is disconnected.",
+			Help:  "What may wait to be sent to one connection, beside what it has asked for; a reader that lets it fill up is disconnected.",
 			value: size[int]{to: &l.OutboxBytes, min: 64 << 10, max: 1 << 30},
 		},
 		{

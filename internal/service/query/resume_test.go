@@ -32,10 +32,10 @@ func (h *harness) told(p *peer) (out []string) {
 				word = "resumed"
 			}
 			out = append(out, word)
-			p.lives["q"].position = m.Position
+			p.lives[m.QueryID].position = m.Position
 		case *wire.QueryUpdate:
 			out = append(out, fmt.Sprint(m.ChangeType, " ", m.Key))
-			p.lives["q"].position = m.Position
+			p.lives[m.QueryID].position = m.Position
 		case *wire.ServerEvent:
 		default:
 			out = append(out, m.Type().String())
@@ -231,6 +231,51 @@ func TestASlowSubscriberIsAlone(t *testing.T) {
 	h.leave()
 }
 
+// TestResultsWaitForTheirReader: a session to which much waits to be sent gets the
+// results of further queries when it has read that, with what has changed
+// meanwhile, and is not closed as long as it gets one in time.
+func TestResultsWaitForTheirReader(t *testing.T) {
+	h := newHarness(t, "results", 1, gridtest.Options{Null: true}, Options{})
+	h.put(upTo(9)...)
+	p := h.join()
+	p.Stall(true)
+	const queries = 3
+	for i := range queries {
+		h.ask(p, fmt.Sprint("q", i), byN(3))
+	}
+	h.settleAll()
+	h.write1("x", -1)
+	if got := h.told(p); len(got) != 0 {
+		t.Fatalf("who does not read is sent %q", got)
+	}
+	wait := h.service.opt.LagTimeout * 3 / 4
+	for i := range queries {
+		h.world.Clock.Advance(wait)
+		h.service.Sweep()
+		h.settleAll()
+		if p.Closed() != nil {
+			t.Fatalf("closed after %d results: %v", i, p.Closed())
+		}
+		p.StallAfter(1)
+		p.Stall(false)
+		h.settleAll()
+		if got := h.told(p); !slices.Equal(got, []string{"rows 3"}) {
+			t.Fatalf("for result %d it is sent %q", i, got)
+		}
+	}
+	h.write1("y", -2)
+	if got := h.told(p); len(got) != 0 {
+		t.Errorf("who is slow again is sent %q", got)
+	}
+	h.world.Clock.Advance(h.service.opt.LagTimeout + time.Millisecond)
+	h.service.Sweep()
+	h.settleAll()
+	if why := p.Closed(); why == nil || why.Code != wire.CloseSlowConsumer {
+		t.Errorf("who gets nothing for so long is closed with %v", why)
+	}
+	h.leave()
+}
+
 // TestAnAnswerHasTheSessionsOwnWrites: a query that is kept already is answered
 // with the writes that its session made just before.
 func TestAnAnswerHasTheSessionsOwnWrites(t *testing.T) {
@@ -383,4 +428,5 @@ type nobody struct{}
 func (nobody) Send(service.Frame)        {}
 func (nobody) SendAll([]service.Frame)   {}
 func (nobody) Behind() bool              { return false }
+func (nobody) Drained(func()) bool       { return true }
 func (nobody) Close(*service.CloseError) {}

@@ -12,12 +12,17 @@ import (
 // it comes back and synchronises.
 var errGap = &service.CloseError{Code: wire.CloseTryAgainLater, Reason: "changes were missed; reconnect and synchronise"}
 
-// answer sends the QUERY_RESP of a subscription, which listens from then on.
+// answer sends the QUERY_RESP of a subscription, which listens from then on. If
+// much waits to be sent to its session already, it is answered later.
 func (s *Service) answer(sub *subscription) {
 	q := sub.standing
 	s.flush(q) // the answer has it
 	q.subs.add(sub)
 	s.noteTotal(q)
+	if sub.session.caller.Out.Behind() {
+		s.lag(sub)
+		return
+	}
 	if sub.since.epoch != 0 && s.resume(sub) {
 		return
 	}
@@ -32,7 +37,7 @@ func (s *Service) answer(sub *subscription) {
 		s.answered = append(s.answered, q)
 	}
 	a := q.answers[at]
-	sub.send(service.Frame{Head: a.AppendHead(nil, sub.id), Body: a.Tail})
+	sub.send(service.Frame{Head: a.AppendHead(nil, sub.id), Body: a.Tail, Asked: true})
 }
 
 // response is the whole result, as it stands.
@@ -80,14 +85,14 @@ func (s *Service) resume(sub *subscription) bool {
 	if len(ups) > 0 {
 		resp.Position = sub.since.text(q.plan)
 	}
-	sub.send(service.Frame{Head: wire.Append(nil, resp)})
+	sub.send(service.Frame{Head: wire.Append(nil, resp), Asked: true})
 	for i, u := range ups {
 		m := q.plan.message(u)
 		m.QueryID, m.Position = sub.id, resp.Position
 		if i == len(ups)-1 {
 			m.Position = h.now().text(q.plan)
 		}
-		sub.send(service.Frame{Head: wire.Append(nil, m)})
+		sub.send(service.Frame{Head: wire.Append(nil, m), Asked: true})
 	}
 	sub.since = position{}
 	s.metrics.resumed.Inc()
@@ -219,37 +224,59 @@ func (sub *subscription) behind(s *Service, at position) bool {
 	if !sub.session.caller.Out.Behind() {
 		return false
 	}
-	sub.lagging, sub.lagged = true, s.clock.Now().UnixMilli()
 	if sub.positions {
 		sub.since = at
 	}
-	s.lagging = append(s.lagging, sub)
-	s.metrics.lagged.Inc()
+	s.lag(sub)
 	return true
 }
 
-// catchUp answers those anew who were slow and are not any more: with what they
-// have missed if that is known, else with the result. Those who stay slow are
-// closed.
+// lag has a subscription answered when its session has caught up.
+func (s *Service) lag(sub *subscription) {
+	sub.lagging, sub.lagged = true, s.clock.Now().UnixMilli()
+	s.metrics.lagged.Inc()
+	s.wait(sub)
+}
+
+// wait keeps a subscription among those who are behind, and has catchUp called
+// when its session is not any more.
+func (s *Service) wait(sub *subscription) {
+	s.lagging = append(s.lagging, sub)
+	st := sub.session
+	if !st.caller.Out.Behind() || !st.awaited.CompareAndSwap(false, true) {
+		return
+	}
+	then := func() {
+		st.awaited.Store(false)
+		s.commands.Push(command{catchUp: true}) // if it has no room, the next sweep does it
+	}
+	if st.caller.Out.Drained(then) {
+		then()
+	}
+}
+
+// catchUp answers those who were behind and are not any more: with what they
+// have missed if that is known, else with the result. Sessions that stay behind
+// are closed.
 func (s *Service) catchUp() {
 	now := s.clock.Now().UnixMilli()
-	still := s.lagging[:0]
-	for _, sub := range s.lagging {
+	lagging := s.lagging
+	s.lagging = nil
+	for _, sub := range lagging {
+		st := sub.session
 		switch {
 		case sub.in == nil:
 			continue // unsubscribed meanwhile
-		case !sub.session.caller.Out.Behind() && !sub.standing.filling:
-			sub.lagging = false
+		case !st.caller.Out.Behind() && !sub.standing.filling:
+			sub.lagging, st.caughtUp = false, now
 			s.answer(sub)
 			continue
-		case now-sub.lagged > s.opt.LagTimeout.Milliseconds():
-			sub.session.caller.Out.Close(errLag)
+		case now-max(sub.lagged, st.caughtUp) > s.opt.LagTimeout.Milliseconds():
+			st.caller.Out.Close(errLag)
 			continue
 		}
-		still = append(still, sub)
+		s.wait(sub)
 	}
-	clear(s.lagging[len(still):])
-	s.lagging = still
 }
 
 // errLag ends a session that does not take what it has asked for.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -151,6 +152,9 @@ type sessionState struct {
 	subs    map[string]*subscription
 	follows map[string]struct{} // names of maps; nil for none
 	told    uint64              // the last event that was sent
+
+	awaited  atomic.Bool // its outbox will tell when it is drained
+	caughtUp int64       // when one of its subscriptions was answered that had been behind, in ms
 }
 
 // command is a message of a session on its way to Step.
@@ -166,6 +170,7 @@ type command struct {
 	follow    string
 	leave     bool
 	sweep     bool
+	catchUp   bool
 }
 
 // commandLimit bounds the commands that wait; a session that finds it reached
@@ -333,6 +338,8 @@ func (s *Service) run(cmd *command) {
 		s.adopt()
 		s.catchUp()
 		s.forgetMaps()
+	case cmd.catchUp:
+		s.catchUp()
 	case cmd.leave:
 		s.forget(cmd.caller.ID)
 	case cmd.plan != nil:

@@ -20,6 +20,8 @@ type Caller struct {
 	closed *service.CloseError
 	woken  int
 	behind bool
+	until  int      // messages are sent before it is slow, 0 for ever
+	caught []func() // wait until it is not slow
 }
 
 // NewCaller makes the session with the given id. Its order has room for acks
@@ -32,6 +34,7 @@ func NewCaller(id uint64, acks int) *Caller {
 		Wake:   c.wake,
 	}
 	c.Acks = service.NewOrder(c, acks, c.wake)
+	c.Asks = service.NewAsks(c, c.wake)
 	return c
 }
 
@@ -39,8 +42,13 @@ func NewCaller(id uint64, acks int) *Caller {
 func (c *Caller) Send(f service.Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed == nil {
-		c.frames = append(c.frames, append(append([]byte(nil), f.Head...), f.Body...))
+	if c.closed != nil {
+		return
+	}
+	c.frames = append(c.frames, append(append([]byte(nil), f.Head...), f.Body...))
+	if c.until > 0 {
+		c.until--
+		c.behind = c.until == 0
 	}
 }
 
@@ -58,11 +66,27 @@ func (c *Caller) Behind() bool {
 	return c.behind
 }
 
+// Drained implements service.Outbox.
+func (c *Caller) Drained(then func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.behind {
+		c.caught = append(c.caught, then)
+	}
+	return !c.behind
+}
+
 // Stall makes the session slow, or quick again.
 func (c *Caller) Stall(behind bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.behind = behind
+	var caught []func()
+	if c.behind = behind; !behind {
+		caught, c.caught = c.caught, nil
+	}
+	c.mu.Unlock()
+	for _, then := range caught {
+		then()
+	}
 }
 
 // Close implements service.Outbox.
@@ -72,6 +96,13 @@ func (c *Caller) Close(why *service.CloseError) {
 	if c.closed == nil {
 		c.closed = why
 	}
+}
+
+// StallAfter makes the session slow once it has been sent so many messages more.
+func (c *Caller) StallAfter(messages int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = messages
 }
 
 func (c *Caller) wake() {

@@ -58,23 +58,43 @@ func (s *Service) Leave(c *service.Caller) { s.covers.leave(c) }
 // Handle implements service.Service.
 func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 	switch m := m.(type) {
+	case *wire.ClientApplyAck:
+		return s.confirm(c, m)
+	case *wire.ORMapPushDiff:
+		return s.push(c, m, size)
+	}
+	if !c.Asks.Take() {
+		return service.ErrBusy
+	}
+	if err := s.read(c, m); err != nil {
+		c.Asks.Give()
+		return err
+	}
+	return nil
+}
+
+// read carries out a request that has an answer. If it does not return an error
+// it sends the answer, or ends the session.
+func (s *Service) read(c *service.Caller, m wire.Message) error {
+	switch m := m.(type) {
 	case *wire.SyncInit:
 		return s.begin(c, m)
 	case *wire.ORMapSyncInit:
 		return s.beginSet(c, m)
 	case *wire.MerkleReqBucket:
 		return s.bucket(c, m.MapName, m.Path, change.KindLWW)
-	case *wire.ClientApplyAck:
-		return s.confirm(c, m)
 	case *wire.ORMapMerkleReqBucket:
 		s.covers.differs(c, m.MapName, s.engine.Clock().Sys())
 		return s.bucket(c, m.MapName, m.Path, change.KindOR)
 	case *wire.ORMapDiffRequest:
-		return s.diff(c, m)
-	case *wire.ORMapPushDiff:
-		return s.push(c, m, size)
+		s.diff(c, m)
 	}
 	return nil
+}
+
+// answer sends the answer to a request.
+func answer(c *service.Caller, m wire.Message) {
+	c.Asks.Answer(service.Frame{Head: wire.Append(nil, m)})
 }
 
 // begin answers with the root. A map that is unknown, reserved, or of another
@@ -87,7 +107,7 @@ func (s *Service) begin(c *service.Caller, m *wire.SyncInit) error {
 	}
 	s.tellHorizon(c)
 	if m.LastSyncTimestamp > 0 && m.LastSyncTimestamp < s.engine.Keeping().Horizon() {
-		c.Send(&wire.SyncResetRequired{
+		answer(c, &wire.SyncResetRequired{
 			MapName: m.MapName, Reason: "the replica is older than the deletions that the server remembers",
 		})
 		return nil
@@ -97,7 +117,7 @@ func (s *Service) begin(c *service.Caller, m *wire.SyncInit) error {
 			s.unavailable(c, err)
 			return
 		}
-		c.Send(&wire.SyncRespRoot{
+		answer(c, &wire.SyncRespRoot{
 			MapName: m.MapName, RootHash: t.Root(), Timestamp: s.engine.Clock().Now(), Epoch: int64(s.engine.Epoch()),
 		})
 	})
@@ -118,7 +138,7 @@ func (s *Service) beginSet(c *service.Caller, m *wire.ORMapSyncInit) error {
 		return err
 	}
 	if s.hidden(m.MapName, change.KindOR) {
-		c.Send(&wire.ORMapSyncRespRoot{MapName: m.MapName, Timestamp: s.engine.Clock().Now()})
+		answer(c, &wire.ORMapSyncRespRoot{MapName: m.MapName, Timestamp: s.engine.Clock().Now()})
 		return nil
 	}
 	again, err := s.covers.open(c, m.MapName, s.engine.Clock().Sys())
@@ -155,7 +175,7 @@ func (s *Service) root(c *service.Caller, m *wire.ORMapSyncInit, again bool) {
 			resp.CoveringEpoch = epoch
 			s.covers.sent(c, m.MapName, epoch)
 		}
-		c.Send(resp)
+		answer(c, resp)
 	})
 }
 
@@ -185,7 +205,7 @@ func (s *Service) hidden(mapName string, kind change.Kind) bool {
 // unavailable ends the session: what it asked for has no other answer, and it
 // asks again when it comes back.
 func (s *Service) unavailable(c *service.Caller, err error) {
-	c.Send((&service.Error{Code: service.CodeOf(err), Text: err.Error()}).Message())
+	answer(c, (&service.Error{Code: service.CodeOf(err), Text: err.Error()}).Message())
 	c.Out.Close(&service.CloseError{Code: wire.CloseTryAgainLater})
 }
 
@@ -216,10 +236,10 @@ func (s *Service) bucket(c *service.Caller, mapName, path string, kind change.Ki
 			b.Set(digit(child.Digit), child.Hash)
 		}
 		if kind == change.KindOR {
-			c.Send(&wire.ORMapSyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
+			answer(c, &wire.ORMapSyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
 			return
 		}
-		c.Send(&wire.SyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
+		answer(c, &wire.SyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
 	})
 	return nil
 }
@@ -242,10 +262,10 @@ func (s *Service) leaf(c *service.Caller, mapName, path string, leaf uint16, kin
 			rows = nil
 		}
 		if kind == change.KindOR {
-			c.Send(&wire.ORMapSyncRespLeaf{MapName: mapName, Path: path, Entries: entries(rows)})
+			answer(c, &wire.ORMapSyncRespLeaf{MapName: mapName, Path: path, Entries: entries(rows)})
 			return
 		}
-		c.Send(&wire.SyncRespLeaf{MapName: mapName, Path: path, Records: keyed(rows)})
+		answer(c, &wire.SyncRespLeaf{MapName: mapName, Path: path, Records: keyed(rows)})
 	}
 	if s.hidden(mapName, kind) {
 		done(nil, nil)
@@ -291,21 +311,21 @@ func entry(key string, state crdt.ORState) wire.ORMapEntry {
 
 // diff answers with the entries of some keys; a key that is unknown has an
 // empty one.
-func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
+func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) {
 	resp := &wire.ORMapDiffResponse{MapName: m.MapName, Entries: make([]wire.ORMapEntry, len(m.Keys))}
 	for i, key := range m.Keys {
 		resp.Entries[i].Key = key
 	}
 	if len(m.Keys) == 0 || s.hidden(m.MapName, change.KindOR) {
-		c.Send(resp)
-		return nil
+		answer(c, resp)
+		return
 	}
 	g := engine.NewGather(len(m.Keys), func(err error) {
 		if err != nil {
 			s.unavailable(c, err)
 			return
 		}
-		c.Send(resp)
+		answer(c, resp)
 	})
 	for i, key := range m.Keys {
 		s.engine.Get(m.MapName, key, func(state string, ok bool, err error) {
@@ -315,5 +335,4 @@ func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
 			g.Done(err)
 		})
 	}
-	return nil
 }
