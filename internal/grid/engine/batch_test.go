@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
@@ -11,6 +12,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
 // keys are so many that every lane has some.
@@ -191,4 +193,36 @@ func TestReadYourWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds(t, w, 30)
+}
+
+// TestChangesLargerThanAFrame: however much comes at once, and however much a
+// few bytes remove, the log takes it.
+func TestChangesLargerThanAFrame(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{Lanes: 1}})
+	large := value.Raw(value.AppendStr(nil, strings.Repeat("x", 1<<20)))
+	var writes []*gridtest.Answer
+	var removals []records.Op
+	for i := range 1 + log.MaxFrame>>20 {
+		key := fmt.Sprint("k", i)
+		writes = append(writes, w.Do(engine.Durable, gridtest.Put("m", key, large, gridtest.At(1, "x"))))
+		removals = append(removals, gridtest.Put("m", key, nil, gridtest.At(2, "x")))
+	}
+	w.Settle()
+	for i, a := range writes {
+		if a.Done != 1 || a.Err != nil {
+			t.Fatalf("write %d: %+v", i, a)
+		}
+	}
+	for _, r := range w.Write(t, removals...) {
+		if r.Status != records.Applied {
+			t.Fatalf("a removal: %+v", r)
+		}
+	}
+	w, err := w.Restart(t, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := w.Read(t, "m", "k0"); !ok {
+		t.Error("the removal is not there")
+	}
 }

@@ -7,7 +7,7 @@
 // real:
 //
 //  1. step: the tasks of a group run, and replicas merge operations;
-//  2. append: the group's changes go to the log as one frame;
+//  2. append: the group's changes go to the log, nearly always as one frame;
 //  3. durable: the log's committer has synced the frame;
 //  4. publish: the changes go to the feed;
 //  5. release: the tasks of the group hear that they are done, in order.

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
@@ -80,6 +81,11 @@ func (l *Lane) failGroups() {
 			b.Release()
 		}
 	}
+	if b := l.unwritten.batch; b != nil {
+		l.markBroken(b.Records)
+		b.Release()
+		l.unwritten = group{}
+	}
 	release(tasks, ErrUnavailable)
 	l.failParked(ErrUnavailable)
 }
@@ -110,26 +116,57 @@ func (l *Lane) reload() error {
 	return nil
 }
 
-// append hands the group's changes to the log. When the log refuses them, what
-// they were merged into has to be loaded again.
-func (l *Lane) append(g *group) error {
+// append hands the group's changes to the log.
+func (l *Lane) append(g *group) {
 	g.lsn = l.last
-	if g.batch != nil {
-		changes := g.batch.Records
-		l.stats.Changes += uint64(len(changes))
-		l.buf = change.AppendBatch(l.buf[:0], changes)
-		lsn, err := l.log.Append(l.gen, l.buf)
-		if err != nil {
-			l.markBroken(changes)
-			g.batch.Release()
-			l.failParked(ErrUnavailable)
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		g.lsn, l.last = lsn, lsn
-		for i := range changes {
-			changes[i].Request = "" // aliases the frame it came in
-		}
+	if g.batch == nil {
+		l.take(g)
+		return
 	}
+	l.stats.Changes += uint64(len(g.batch.Records))
+	l.encode(g.batch.Records)
+	l.offer(g)
+}
+
+// offer appends the changes that are encoded. A log that has no room for them is
+// waited for: what it does have is on its way to the disk. When the log refuses
+// them, what they were merged into has to be loaded again.
+func (l *Lane) offer(g *group) {
+	changes := g.batch.Records
+	lsn, err := l.log.Append(l.gen, l.payloads...)
+	if errors.Is(err, log.ErrFull) {
+		l.unwritten = *g
+		return
+	}
+	l.forgetLarge()
+	if err != nil {
+		l.markBroken(changes)
+		g.batch.Release()
+		l.failParked(ErrUnavailable)
+		first := len(l.tasks) - g.tasks
+		failed := l.tasks[first:]
+		l.tasks = l.tasks[:first]
+		release(failed, fmt.Errorf("%w: %w", ErrUnavailable, err))
+		return
+	}
+	g.lsn, l.last = lsn, lsn
+	for i := range changes {
+		changes[i].Request = "" // aliases the frame it came in
+	}
+	l.take(g)
+}
+
+// offerAgain offers the group that the log had no room for, and reports whether
+// that has come to an end.
+func (l *Lane) offerAgain() bool {
+	g := l.unwritten
+	l.unwritten = group{}
+	l.offer(&g)
+	return l.unwritten.batch == nil
+}
+
+// take puts a group behind those that are on their way to be durable.
+func (l *Lane) take(g *group) {
 	if mistake.PublishBeforeSync && g.batch != nil {
 		l.feed.Publish(g.batch, 0, len(g.batch.Records))
 	}
@@ -139,8 +176,50 @@ func (l *Lane) append(g *group) error {
 		l.tasks, g.tasks, g.reads = l.tasks[:first], 0, nil
 	}
 	l.groups = append(l.groups, *g)
-	return nil
 }
+
+const (
+	// frameBytes is about how much of a group is one frame of the log: nearly always
+	// all of it, but a few bytes may remove many large records. A frame that is a
+	// little larger, and has one large change more, is still one.
+	frameBytes = log.MaxFrame / 4
+
+	// keepBytes is the memory that is kept for encoding.
+	keepBytes = 8 << 20
+)
+
+// encode makes frames of changes.
+func (l *Lane) encode(changes []change.Record) {
+	l.buf, l.payloads = l.buf[:0], l.payloads[:0]
+	for len(changes) > 0 {
+		n, weight := 0, 0
+		for n < len(changes) && weight < frameBytes {
+			weight += weightOf(&changes[n])
+			n++
+		}
+		// Should the memory move, earlier frames stay where they are.
+		at := len(l.buf)
+		l.buf = change.AppendBatch(l.buf, changes[:n])
+		l.payloads = append(l.payloads, l.buf[at:])
+		changes = changes[n:]
+	}
+}
+
+// forgetLarge gives up memory that only a large group has needed.
+func (l *Lane) forgetLarge() {
+	clear(l.payloads)
+	if cap(l.buf) > keepBytes {
+		l.buf = nil
+	}
+}
+
+// weightOf is about what a change takes in the log, and rather more.
+func weightOf(c *change.Record) int {
+	return len(c.Map) + len(c.Key) + len(c.Tag) + len(c.Before) + len(c.After) + changeBytes
+}
+
+// changeBytes is what a change takes besides.
+const changeBytes = 128
 
 func release(tasks []Task, err error) {
 	for _, t := range tasks {

@@ -32,7 +32,7 @@ type Task interface {
 
 // Log is what a lane needs of the node's log; see package log.
 type Log interface {
-	Append(gen uint64, payload []byte) (log.LSN, error)
+	Append(gen uint64, payloads ...[]byte) (log.LSN, error)
 	Generation() uint64
 	Durable() log.LSN
 	DurableAt(gen uint64) log.LSN
@@ -55,6 +55,9 @@ type Options struct {
 	// the last one. The log then writes them while the lane goes on, and the memory
 	// of a group stays small enough to be used again. Default 2048.
 	GroupChanges int
+
+	// GroupBytes is likewise how many bytes of changes end a group. Default 4 MiB.
+	GroupBytes int
 
 	// Mailbox is the most tasks waiting. Admission bounds the operations of
 	// clients long before; this is what stops a server that has lost count.
@@ -101,9 +104,14 @@ type Lane struct {
 	groups []group               // appended, not yet durable; oldest first
 	tasks  []Task                // those of groups, in order
 	broken map[partition.ID]bool // dropped, not yet loaded again
-	buf    []byte
-	view   View // of the group being stepped
+	view   View                  // of the group being stepped
 	stats  Stats
+
+	// unwritten is a group that the log had no room for; its tasks are the last of
+	// tasks. Nothing is stepped until it is appended or has failed.
+	unwritten group
+	buf       []byte   // the changes of the last group, as
+	payloads  [][]byte // in the log
 }
 
 // Stats counts what a lane has done. It is read on the lane.
@@ -122,6 +130,9 @@ func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, o
 	}
 	if opt.GroupChanges == 0 {
 		opt.GroupChanges = 2048
+	}
+	if opt.GroupBytes == 0 {
+		opt.GroupBytes = 4 << 20
 	}
 	if opt.Mailbox == 0 {
 		opt.Mailbox = 1 << 20
@@ -153,13 +164,19 @@ func (l *Lane) Bell() actor.Bell { return l.bell }
 
 // Idle reports whether nothing is under way. It is called on the lane.
 func (l *Lane) Idle() bool {
-	return len(l.groups) == 0 && len(l.inbox) == 0 && l.park.count == 0 && l.mailbox.Len() == 0
+	return len(l.groups) == 0 && l.unwritten.batch == nil && len(l.inbox) == 0 && l.park.count == 0 && l.mailbox.Len() == 0
 }
 
 // Step implements actor.Actor: it completes what has become durable, then steps
 // one group of tasks.
 func (l *Lane) Step() bool {
 	worked := l.complete()
+	if l.unwritten.batch != nil {
+		if !l.offerAgain() {
+			return worked
+		}
+		worked = true
+	}
 	if len(l.broken) > 0 && len(l.groups) > 0 {
 		// A broken partition is loaded from what is durable, so the groups that
 		// are still on their way have to arrive, or fail, first.
@@ -201,14 +218,13 @@ func (l *Lane) stepGroup(tasks []Task) (taken int) {
 	*v = View{lane: l, now: l.now()}
 	v.fx.Log = g.batch.Records
 	writable := l.log.Healthy()
-	first := len(l.tasks)
 	if writable {
 		l.shared.VisitDue(v.now, &v.fx)
 	} else {
 		l.shared.PutOff()
 	}
 	l.stepReady(v, &g, writable)
-	for taken < len(tasks) && (taken == 0 || len(v.fx.Log) < l.opt.GroupChanges) {
+	for taken < len(tasks) && (taken == 0 || !l.whole(v)) {
 		t := tasks[taken]
 		taken++
 		l.stats.Tasks++
@@ -223,12 +239,14 @@ func (l *Lane) stepGroup(tasks []Task) (taken int) {
 		g.batch.Release()
 		g.batch = nil
 	}
-	if err := l.append(&g); err != nil {
-		failed := l.tasks[first:]
-		l.tasks = l.tasks[:first]
-		release(failed, err)
-	}
+	l.append(&g)
 	return taken
+}
+
+// whole reports whether the group that is being stepped has so many changes that
+// it ends.
+func (l *Lane) whole(v *View) bool {
+	return len(v.fx.Log) >= l.opt.GroupChanges || v.weigh() >= l.opt.GroupBytes
 }
 
 // stepReady steps the parked tasks that have what they waited for. Nothing that

@@ -150,7 +150,7 @@ func TestAFailedSyncFailsEverythingOnTop(t *testing.T) {
 // TestARefusedAppendFailsItsGroupAlone: what was merged into is loaded again, but
 // only once the groups before it have arrived.
 func TestARefusedAppendFailsItsGroupAlone(t *testing.T) {
-	for name, err := range map[string]error{"full": log.ErrFull, "stale": log.ErrStale, "too large": log.ErrTooLarge} {
+	for name, err := range map[string]error{"stale": log.ErrStale, "too large": log.ErrTooLarge} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, lane.Options{})
 			w.write("a", 1)
@@ -178,6 +178,42 @@ func TestARefusedAppendFailsItsGroupAlone(t *testing.T) {
 			w.run()
 			w.expect("the lane goes on", "append", "publish a=3", "done a=3")
 		})
+	}
+}
+
+// TestALogWithoutRoomIsWaitedFor: nothing has failed and nothing is stepped until
+// the log has room again, or has failed itself.
+func TestALogWithoutRoomIsWaitedFor(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		w := newWorld(t, lane.Options{})
+		w.write("a", 1)
+		w.run()
+		w.expect("there is room", "append")
+		w.log.full = true
+		w.write("a", 2)
+		w.run()
+		late := w.read("a")
+		w.run()
+		w.expect("there is none")
+		if late.steps != 0 || w.lane.Idle() {
+			t.Fatalf("%d steps of a task behind a group that is not in the log; idle: %t", late.steps, w.lane.Idle())
+		}
+		w.log.full = false
+		if fails {
+			w.log.fail()
+			w.log.recover()
+			w.run()
+			w.expect("the log has failed", "fail a=1", "fail a=2", "done read a: nothing")
+			continue
+		}
+		w.run()
+		w.expect("there is room again", "append")
+		w.log.sync(2)
+		w.run()
+		w.expect("everything is there", "publish a=1", "done a=1", "publish a=2", "done a=2", "done read a: 2")
+		if len(w.loaded) != 0 {
+			t.Errorf("partitions are loaded again: %v", w.loaded)
+		}
 	}
 }
 
@@ -209,10 +245,10 @@ func TestAPartitionThatCannotBeLoaded(t *testing.T) {
 	w.expect("loaded", "append", "done read a: nothing", "publish a=3", "done a=3")
 }
 
-// TestGroupsAreBounded: a group holds so many tasks, or so many changes, and each
-// group is one frame.
+// TestGroupsAreBounded: a group holds so many tasks, or so many changes, or so many
+// bytes of them, and each group is one frame.
 func TestGroupsAreBounded(t *testing.T) {
-	for _, opt := range []lane.Options{{GroupTasks: 2}, {GroupChanges: 2}} {
+	for _, opt := range []lane.Options{{GroupTasks: 2}, {GroupChanges: 2}, {GroupBytes: 200}} {
 		w := newWorld(t, opt)
 		for i := range 5 {
 			w.write("a", i)

@@ -14,9 +14,19 @@ type View struct {
 	now  records.Time
 	fx   records.Effects
 
+	weighed, weight int // how many changes of fx, and what they weigh
+
 	task   Task    // being stepped
 	parked *parked // the same, once it was parked
 	stays  bool    // it is not done
+}
+
+// weigh is about how much the changes of the group take in the log.
+func (v *View) weigh() int {
+	for ; v.weighed < len(v.fx.Log); v.weighed++ {
+		v.weight += weightOf(&v.fx.Log[v.weighed])
+	}
+	return v.weight
 }
 
 // Now is the time of the group.

@@ -29,6 +29,7 @@ type scriptedLog struct {
 	durable log.LSN
 	healthy bool
 	refuse  error // the next append is refused
+	full    bool  // appends are refused for now
 }
 
 type frame struct {
@@ -36,7 +37,7 @@ type frame struct {
 	payload []byte
 }
 
-func (l *scriptedLog) Append(gen uint64, payload []byte) (log.LSN, error) {
+func (l *scriptedLog) Append(gen uint64, payloads ...[]byte) (log.LSN, error) {
 	switch {
 	case gen != l.gen:
 		return 0, log.ErrStale
@@ -46,9 +47,13 @@ func (l *scriptedLog) Append(gen uint64, payload []byte) (log.LSN, error) {
 		err := l.refuse
 		l.refuse = nil
 		return 0, err
+	case l.full:
+		return 0, log.ErrFull
 	}
-	l.end += 10
-	l.frames = append(l.frames, frame{l.end, append([]byte(nil), payload...)})
+	for _, p := range payloads {
+		l.end += 10
+		l.frames = append(l.frames, frame{l.end, append([]byte(nil), p...)})
+	}
 	l.w.say("append")
 	return l.end, nil
 }

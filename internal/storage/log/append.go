@@ -13,18 +13,23 @@ type group struct {
 	frames int
 }
 
-// Append copies payload into the pending group and returns the LSN of its frame.
-// The frame is durable once DurableAt(gen) has reached the LSN, and lost once
-// gen has failed before that.
+// Append copies payloads into the pending group, a frame each and all or none of
+// them, and returns the LSN of the last frame. The frames are durable once
+// DurableAt(gen) has reached the LSN; those that are not when gen fails are lost.
 //
 // The error matches ErrStale when gen is not the current generation, else
 // ErrUnavailable after a failure, ErrFull when too much is pending, ErrTooLarge,
 // or ErrClosed; then nothing was appended.
-func (l *Log) Append(gen uint64, payload []byte) (LSN, error) {
-	if len(payload) > MaxFrame {
-		return 0, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(payload), MaxFrame)
+func (l *Log) Append(gen uint64, payloads ...[]byte) (LSN, error) {
+	size, err := sizeOf(payloads)
+	if err != nil {
+		return 0, err
 	}
-	sum := crc32.Checksum(payload, castagnoli)
+	var few [4]uint32
+	sums := few[:0]
+	for _, p := range payloads {
+		sums = append(sums, crc32.Checksum(p, castagnoli))
+	}
 	l.mu.Lock()
 	if gen != l.generation.Load() {
 		l.mu.Unlock()
@@ -35,13 +40,42 @@ func (l *Log) Append(gen uint64, payload []byte) (LSN, error) {
 		return 0, err
 	}
 	begins := len(l.gather.buf) == 0
-	if !begins && len(l.gather.buf)+frameHeaderBytes+len(payload) > l.opt.MaxPending {
+	if !begins && len(l.gather.buf)+size > l.opt.MaxPending {
 		l.mu.Unlock()
 		return 0, ErrFull
 	}
+	for i, p := range payloads {
+		l.gatherLocked(p, sums[i])
+	}
+	lsn := l.end
+	l.mu.Unlock()
+	if begins {
+		l.wake()
+	}
+	return lsn, nil
+}
+
+// sizeOf is what the frames of payloads take. What one Append takes is bounded
+// like what may be pending: restartGap relies on it.
+func sizeOf(payloads [][]byte) (int, error) {
+	size := 0
+	for _, p := range payloads {
+		if len(p) > MaxFrame {
+			return 0, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(p), MaxFrame)
+		}
+		size += frameHeaderBytes + len(p)
+	}
+	if size > maxMaxPending {
+		return 0, fmt.Errorf("%w: %d bytes at once, at most %d", ErrTooLarge, size, maxMaxPending)
+	}
+	return size, nil
+}
+
+// gatherLocked puts a frame behind those that are pending.
+func (l *Log) gatherLocked(payload []byte, sum uint32) {
 	start := l.next
 	back := uint32(start - l.gather.start)
-	if begins {
+	if len(l.gather.buf) == 0 {
 		start = align(l.next)
 		back = firstOfGroup | uint32(start-l.next)
 		l.gather.start = start
@@ -52,12 +86,6 @@ func (l *Log) Append(gen uint64, payload []byte) (LSN, error) {
 	l.next, l.end = l.gather.end, l.gather.end
 	l.stats.Appends++
 	l.stats.AppendedBytes += uint64(len(payload))
-	lsn := l.end
-	l.mu.Unlock()
-	if begins {
-		l.wake()
-	}
-	return lsn, nil
 }
 
 var zeroSector [sectorBytes]byte

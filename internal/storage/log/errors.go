@@ -18,7 +18,8 @@ var (
 	// ErrFull refuses an append while Options.MaxPending bytes wait for Step.
 	ErrFull = errors.New("log: too many bytes pending")
 
-	// ErrTooLarge refuses a payload of more than MaxFrame bytes.
+	// ErrTooLarge refuses a payload of more than MaxFrame bytes, and more than
+	// 1 GiB in one Append.
 	ErrTooLarge = errors.New("log: payload too large")
 
 	// ErrTruncated is returned for a position before the first retained frame.

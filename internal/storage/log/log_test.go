@@ -210,6 +210,41 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
+// Payloads of one Append are all taken or none, and come back one by one.
+func TestPayloadsAppendedTogether(t *testing.T) {
+	opt := smallOptions()
+	opt.MaxPending = 1000
+	l := mustOpen(t, vfs.NewMem(), opt)
+	defer l.Close()
+	small, large := []byte("small"), make([]byte, 400)
+	for _, refused := range [][][]byte{{small, make([]byte, MaxFrame+1)}, slices.Repeat([][]byte{make([]byte, MaxFrame)}, 16)} {
+		if _, err := l.Append(1, refused...); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%d payloads that are too large: %v", len(refused), err)
+		}
+	}
+	if _, err := l.Append(1, small, large); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(1, large, large); !errors.Is(err, ErrFull) {
+		t.Errorf("two of which one has room: %v", err)
+	}
+	if l.End() != LSN(2*frameHeaderBytes+len(small)+len(large)) {
+		t.Errorf("the log ends at %d", l.End())
+	}
+	end, err := l.Append(1, small)
+	if _, stepErr := l.Step(); err != nil || stepErr != nil {
+		t.Fatal(err, stepErr)
+	}
+	var got []string
+	err = l.Replay(0, func(lsn LSN, payload []byte) error {
+		got = append(got, fmt.Sprint(len(payload), lsn == end))
+		return nil
+	})
+	if want := "[5 false 400 false 5 true]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("replayed %v, %v, want %s", got, err, want)
+	}
+}
+
 // A caller that waits for an LSN of a failed generation must not take the LSNs
 // of the next one, which are greater, for its own.
 func TestDurableAtKeepsGenerationsApart(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 // Appender is what a node writes its changes to: a Log, or a Null.
 type Appender interface {
-	Append(gen uint64, payload []byte) (LSN, error)
+	Append(gen uint64, payloads ...[]byte) (LSN, error)
 	Generation() uint64
 	Durable() LSN
 	DurableAt(gen uint64) LSN
@@ -43,14 +43,15 @@ func IsNull(lg any) bool {
 
 // Append hands out the next LSN and calls the subscribers. It refuses what a Log
 // would always refuse.
-func (n *Null) Append(gen uint64, payload []byte) (LSN, error) {
-	if len(payload) > MaxFrame {
-		return 0, ErrTooLarge
+func (n *Null) Append(gen uint64, payloads ...[]byte) (LSN, error) {
+	size, err := sizeOf(payloads)
+	if err != nil {
+		return 0, err
 	}
 	if gen != n.Generation() {
 		return 0, ErrStale
 	}
-	end := n.end.Add(uint64(frameHeaderBytes + len(payload)))
+	end := n.end.Add(uint64(size))
 	n.mu.Lock()
 	watchers := n.watchers
 	n.mu.Unlock()

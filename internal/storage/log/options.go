@@ -18,7 +18,7 @@ type Options struct {
 	SegmentBytes int64
 
 	// MaxPending bounds the bytes appended and not yet taken by Step; beyond it
-	// Append returns ErrFull. One frame always fits. The log holds up to twice as
+	// Append returns ErrFull. One Append always fits. The log holds up to twice as
 	// much, for the bytes being written. Default 64 MiB, at most 1 GiB.
 	MaxPending int
 
