@@ -13,25 +13,28 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/transport/adminapi"
 )
 
-// changes implements adminapi.Changes over the log of a node. One request of a
-// consumer is answered at a time.
+// changes implements adminapi.Changes over the log of a node. What a consumer
+// has read is forgotten with the answer, which may not arrive: it stands where it
+// has said that it does.
 type changes struct {
 	log *log.Log // nil for a node that keeps nothing
 
-	mu      sync.Mutex
-	readers map[string]*consume.Reader
+	mu sync.Mutex // one request is answered at a time
 }
 
 func newChanges(lg any) *changes {
 	files, _ := lg.(*log.Log)
-	return &changes{log: files, readers: map[string]*consume.Reader{}}
+	return &changes{log: files}
 }
 
 // Read implements adminapi.Changes.
 func (c *changes) Read(name, after string, limit int, fn func(*change.Record) error) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r, err := c.reader(name)
+	if c.log == nil {
+		return "", errNothingKept
+	}
+	r, err := consume.Open(c.log, name)
 	if err != nil {
 		return "", err
 	}
@@ -44,10 +47,7 @@ func (c *changes) Read(name, after string, limit int, fn func(*change.Record) er
 			return c.text(r.Resync()), consume.ErrGap // of a server that was restored
 		}
 		r.Acknowledge(lsn)
-		if r.Position() != lsn {
-			// It did not get, or did not keep, what it was sent last.
-			r.Rewind(lsn)
-		}
+		r.Rewind(lsn)
 	}
 	_, err = r.Read(limit, fn)
 	if errors.Is(err, consume.ErrGap) {
@@ -71,24 +71,7 @@ func (c *changes) parse(s string) (lsn log.LSN, ours bool, err error) {
 	return log.LSN(n), ours, nil
 }
 
-func (c *changes) reader(name string) (*consume.Reader, error) {
-	if c.log == nil {
-		return nil, errNothingKept
-	}
-	if r := c.readers[name]; r != nil {
-		return r, nil
-	}
-	r, err := consume.Open(c.log, name)
-	if err == nil {
-		c.readers[name] = r
-	}
-	return r, err
-}
-
 // Forget implements adminapi.Changes.
 func (c *changes) Forget(name string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.readers, name)
 	return c.log != nil && c.log.Forget(name)
 }

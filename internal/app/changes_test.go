@@ -92,3 +92,41 @@ func TestAConsumerSeesEveryChange(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAnswerThatDidNotArriveComesAgain: what a consumer has been sent says
+// nothing of what it has, until it says so; a gap is told until it is closed.
+func TestAnAnswerThatDidNotArriveComesAgain(t *testing.T) {
+	s := startServer(t)
+	write(t, s.dial(), peer.Put("1", "m", "before", 1, at(10)))
+	for i := range 2 {
+		if p := s.changes("", 10); !p.Gap {
+			t.Fatalf("request %d of a consumer that has nothing: %+v", i, p)
+		}
+	}
+	place := s.changes("", 10).Position
+	if p := s.changes(place, 10); p.Gap || len(p.Changes) != 0 {
+		t.Fatalf("with a copy of the state: %+v", p)
+	}
+	write(t, s.dial(), peer.Put("2", "m", "behind", 1, at(20)))
+	for i := range 2 {
+		if p := s.changes("", 10); p.Gap || len(p.Changes) != 1 || p.Changes[0].Key != "behind" {
+			t.Errorf("request %d without a place: %+v", i, p)
+		}
+	}
+}
+
+// TestAPlaceThatOnlyItsConsumerRemembers: when the log reaches back to it, the
+// consumer goes on there, and the log behind it is kept from then on.
+func TestAPlaceThatOnlyItsConsumerRemembers(t *testing.T) {
+	s := startServer(t)
+	place := s.changes("", 10).Position
+	s.changes(place, 10)
+	if code, body := s.admin("DELETE", "changes/copy", ""); code != http.StatusNoContent {
+		t.Fatalf("%d %s", code, body)
+	}
+	s.changes(place, 10)
+	write(t, s.dial(), peer.Put("1", "m", "k", 1, at(10)))
+	if p := s.changes("", 10); p.Gap || len(p.Changes) != 1 {
+		t.Errorf("behind a place that was brought: %+v", p)
+	}
+}

@@ -38,6 +38,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
@@ -53,9 +54,10 @@ var ErrGap = errors.New("consume: changes are missing between the place and the 
 // Reader reads the node's durable changes for one consumer. Its methods are
 // called from one goroutine, but for Wake.
 type Reader struct {
-	log   *log.Log
-	place *log.Consumer
-	bell  actor.Bell
+	log    *log.Log
+	place  *log.Consumer
+	bell   actor.Bell
+	follow sync.Once // the log, which knows of the bell from then on
 
 	at  log.LSN // read up to here
 	gap bool
@@ -75,13 +77,18 @@ func Open(lg *log.Log, name string) (*Reader, error) {
 	r := &Reader{log: lg, place: place, bell: actor.NewBell()}
 	at, ok := place.Position()
 	r.at, r.gap = at, !ok
-	lg.Subscribe(r.bell.Ring)
-	r.bell.Ring()
 	return r, nil
 }
 
-// Wake delivers a value after there may be more to read.
-func (r *Reader) Wake() <-chan struct{} { return r.bell }
+// Wake delivers a value after there may be more to read. Who never asks for it
+// leaves nothing behind.
+func (r *Reader) Wake() <-chan struct{} {
+	r.follow.Do(func() {
+		r.log.Subscribe(r.bell.Ring)
+		r.bell.Ring()
+	})
+	return r.bell
+}
 
 // Position is up to where the reader has read.
 func (r *Reader) Position() log.LSN { return r.at }
@@ -158,9 +165,10 @@ func (r *Reader) Resync() log.LSN {
 }
 
 // Rewind moves the reader to a place in this log that the consumer has kept
-// itself, together with its data. Reading it says whether the log still reaches
-// back to it.
+// itself, together with its data, and has the log behind it kept. Reading it says
+// whether the log still reaches back to it.
 func (r *Reader) Rewind(lsn log.LSN) {
+	r.place.Hold(lsn)
 	r.at, r.gap, r.seen = min(lsn, r.log.Durable()), false, nil
 }
 

@@ -96,6 +96,17 @@ func (c *Consumer) Acknowledge(lsn LSN) {
 	c.whole = true
 }
 
+// Hold says that the consumer has kept the place lsn itself, with everything up
+// to it. When it has none here, because the log was not there to write it down
+// or has given it up, it gets this one, if the log still reaches back to it.
+func (c *Consumer) Hold(lsn LSN) {
+	c.log.mu.Lock()
+	defer c.log.mu.Unlock()
+	if !c.holding && lsn >= c.log.segments[0].prevEnd {
+		c.at, c.whole, c.holding = min(lsn, c.log.Durable()), true, true
+	}
+}
+
 // ConsumerState describes a consumer.
 type ConsumerState struct {
 	Name string

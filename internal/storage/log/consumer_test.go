@@ -113,6 +113,15 @@ func TestAConsumerThatIsAwayTooLongLosesItsPlace(t *testing.T) {
 	if _, ok := away.Position(); ok {
 		t.Error("an acknowledgement gives a place")
 	}
+	away.Hold(1)
+	if _, ok := away.Position(); ok {
+		t.Error("it has a place that the log does not reach back to")
+	}
+	held := l.segments[0].prevEnd
+	away.Hold(held)
+	if at, ok := away.Position(); !ok || at != held || l.Consumers()[0].LagBytes == 0 {
+		t.Errorf("a place that it has kept itself: %+v", l.Consumers())
+	}
 	away.Acknowledge(away.Restart())
 	if at, ok := away.Position(); !ok || at != l.Durable() {
 		t.Error("it cannot begin anew")
