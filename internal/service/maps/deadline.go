@@ -11,9 +11,15 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service"
 )
 
-// defaultTimeout is how long a batch may take before its writer is told, unless
-// it asks for another time.
-const defaultTimeout = 5 * time.Second
+const (
+	// defaultTimeout is how long a batch may take before its writer is told, unless
+	// it asks for another time.
+	defaultTimeout = 5 * time.Second
+
+	// maxTimeout is the longest time that it may ask for. Nobody waits for longer,
+	// and no sum of times overflows.
+	maxTimeout = time.Hour
+)
 
 // late tells writers whose batch takes longer than they wanted to wait. The
 // batch stays under way: it is acknowledged when its concern is reached, and not
@@ -37,8 +43,8 @@ func shortest(ops []wire.ClientOp, ofBatch int64) int64 {
 
 func (l *late) add(j *job, timeoutMillis int64) {
 	timeout := defaultTimeout
-	if timeoutMillis > 0 && timeoutMillis < int64(time.Hour/time.Millisecond) {
-		timeout = time.Duration(timeoutMillis) * time.Millisecond
+	if timeoutMillis > 0 {
+		timeout = time.Duration(min(timeoutMillis, maxTimeout.Milliseconds())) * time.Millisecond
 	}
 	l.mu.Lock()
 	l.jobs[j] = j.start.Add(timeout)
