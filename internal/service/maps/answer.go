@@ -15,7 +15,7 @@ import (
 func (j *job) answer() []service.Frame {
 	frames := j.frames
 	var applied, unchanged, refused int
-	for _, at := range j.place {
+	for i, at := range j.place {
 		if at < 0 {
 			refused++
 			continue
@@ -23,7 +23,7 @@ func (j *job) answer() []service.Frame {
 		switch r := &j.Results[at]; {
 		case r.Err != nil:
 			refused++
-			j.refused = append(j.refused, refusal{j.Ops[at].Request, r.Err})
+			j.refused = append(j.refused, refusal{i, r.Err})
 		case r.Status == records.Applied:
 			applied++
 		default:
@@ -38,7 +38,7 @@ func (j *job) answer() []service.Frame {
 	m.unchanged.Add(float64(unchanged))
 	m.refused.Add(float64(refused))
 	for _, r := range j.refused {
-		frames = append(frames, rejection(r)...)
+		frames = append(frames, rejection(j.ids[r.at], r.err)...)
 	}
 	if id := j.lastID(); id != "" {
 		frames = append(frames, service.Frame{Head: wire.AppendOpAck(make([]byte, 0, 96), id, j.level, j.results())})
@@ -64,9 +64,9 @@ func (j *job) results() []wire.OpResult {
 	if !j.verbose && len(j.refused) == 0 {
 		return nil
 	}
-	why := make(map[string]error, len(j.refused))
+	why := make(map[int]error, len(j.refused)) // ids may be the same, or missing
 	for _, r := range j.refused {
-		why[r.id] = r.err
+		why[r.at] = r.err
 	}
 	var out []wire.OpResult
 	short := j.short
@@ -75,7 +75,7 @@ func (j *job) results() []wire.OpResult {
 		failed := at < 0 || j.Results[at].Err != nil
 		switch {
 		case failed:
-			out = append(out, wire.OpResult{OpID: id, AchievedLevel: wire.FireAndForget, Error: why[id].Error()})
+			out = append(out, wire.OpResult{OpID: id, AchievedLevel: wire.FireAndForget, Error: why[i].Error()})
 		case len(short) > 0 && short[0].at == i:
 			code := service.CodeOf(short[0].err)
 			out = append(out, wire.OpResult{OpID: id, AchievedLevel: j.level, Error: reason(code, short[0].err)})
@@ -91,13 +91,13 @@ func (j *job) results() []wire.OpResult {
 
 // rejection is OP_REJECTED, and behind it the ERROR that older tools look for
 // when access was denied.
-func rejection(r refusal) []service.Frame {
-	code := service.CodeOf(r.err)
+func rejection(id string, err error) []service.Frame {
+	code := service.CodeOf(err)
 	frames := []service.Frame{{Head: wire.Append(nil, &wire.OpRejected{
-		OpID: r.id, Reason: reason(code, r.err), Code: int64(code.Number()),
+		OpID: id, Reason: reason(code, err), Code: int64(code.Number()),
 	})}}
 	if code == wire.CodeForbidden {
-		e := &service.Error{Code: code, Text: r.err.Error(), Type: wire.TypeOpBatch, Request: r.id}
+		e := &service.Error{Code: code, Text: err.Error(), Type: wire.TypeOpBatch, Request: id}
 		frames = append(frames, service.Frame{Head: wire.Append(nil, e.Message())})
 	}
 	return frames

@@ -125,7 +125,7 @@ type shortfall struct {
 
 // refusal is an operation that will never be carried out.
 type refusal struct {
-	id  string
+	at  int // index in the frame
 	err error
 }
 
@@ -196,7 +196,7 @@ func (j *job) fill(ops []wire.ClientOp, concern wire.WriteConcern) {
 		}
 		if err != nil {
 			j.place = append(j.place, -1)
-			j.refused = append(j.refused, refusal{op.ID, err})
+			j.refused = append(j.refused, refusal{i, err})
 			continue
 		}
 		if why != nil {

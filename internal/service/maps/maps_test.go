@@ -447,3 +447,28 @@ func TestAFullLogBesideAFailingStoreIsNoMatterOfWaiting(t *testing.T) {
 		t.Errorf("when the store works again: %s", got)
 	}
 }
+
+// TestOperationsOfTheSameID: each is told its own reason, and one without an id
+// too.
+func TestOperationsOfTheSameID(t *testing.T) {
+	for _, id := range []string{"1", ""} {
+		h := newHarness(t, gridtest.Options{})
+		p := h.join()
+		large, other, ok := put(id, "k", gridtest.At(1, "x")), put(id, "k", gridtest.At(1, "x")), put("2", "k", gridtest.At(1, "x"))
+		large.Record.Value.Value = value.AppendStr(nil, strings.Repeat("v", 70))
+		other.MapName = "m:n"
+		h.must(p, batch(large, other, ok))
+		h.world.Settle()
+		var reasons []string
+		for _, m := range p.Take(t) {
+			if ack, ok := m.(*wire.OpAck); ok {
+				for _, r := range ack.Results {
+					reasons = append(reasons, r.Error)
+				}
+			}
+		}
+		if len(reasons) != 2 || !strings.Contains(reasons[0], "value") || !strings.Contains(reasons[1], "colon") {
+			t.Errorf("the results of two operations with the id %q: %q", id, reasons)
+		}
+	}
+}
