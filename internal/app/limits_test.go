@@ -278,3 +278,13 @@ func TestWhoMayConnect(t *testing.T) {
 		})
 	}
 }
+
+// TestTheLargestValueMayBeReplaced: the log holds a value together with the one
+// before it.
+func TestTheLargestValueMayBeReplaced(t *testing.T) {
+	s := startServer(t, "TOPGUN_MAX_VALUE_BYTES=16MiB", "TOPGUN_MAX_MESSAGE_BYTES=20MiB", "TOPGUN_OUTBOX_BYTES=32MiB")
+	p := s.dial()
+	for i, fill := range []string{"a", "b"} {
+		write(t, p, peer.Put(fmt.Sprint(i+1), "m", "k", strings.Repeat(fill, 16<<20-8), at(int64(10+i))))
+	}
+}

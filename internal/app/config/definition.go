@@ -222,8 +222,9 @@ func defineLimits(l *Limits) []Option {
 		},
 		{
 			Name: "max-value-bytes", Env: "TOPGUN_MAX_VALUE_BYTES", Group: groupLimits, Default: "1MiB",
-			Help:  "Largest value of a record, encoded.",
-			value: size[int]{to: &l.ValueBytes, min: 1 << 10, max: 64 << 20},
+			Help: "Largest value of a record, encoded.",
+			// A change has the value before and after, and one frame of the log holds it.
+			value: size[int]{to: &l.ValueBytes, min: 1 << 10, max: 16 << 20},
 		},
 		{
 			Name: "max-key-bytes", Env: "TOPGUN_MAX_KEY_BYTES", Group: groupLimits, Default: "4KiB",

@@ -148,6 +148,11 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 			       max-message-bytes = "1MiB" from flag --max-message-bytes: allowed is at most outbox-bytes, which is 512KiB (flag --outbox-bytes)`,
 		},
 		{
+			name:  "values that the log could not take twice, as it is and as it was",
+			flags: open("max-value-bytes=17MiB", "max-message-bytes=32MiB", "outbox-bytes=32MiB"),
+			want:  `max-value-bytes = "17MiB" from flag --max-value-bytes: allowed is a size from 1KiB to 16MiB`,
+		},
+		{
 			name:  "a default that contradicts what was given",
 			flags: open("max-message-bytes=512KiB"),
 			want:  `max-value-bytes = "1MiB" from default: allowed is at most max-message-bytes, which is 512KiB (flag --max-message-bytes)`,
