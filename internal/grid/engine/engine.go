@@ -114,8 +114,8 @@ type Engine struct {
 // Open loads the durable state of the node from the store and the log.
 // Followers of fd must have joined before the first operation.
 //
-// It fails with an error matching backing.ErrCorrupt, log.ErrCorrupt or
-// log.ErrTruncated when what is on disk does not make one state.
+// It fails with an error matching backing.ErrCorrupt, log.ErrCorrupt,
+// log.ErrTruncated or ErrLogLost when what is on disk does not make one state.
 func Open(ctx context.Context, node string, wall clock.Clock, lg Log, store backing.Store, fd *feed.Feed, opt Options) (*Engine, error) {
 	e := &Engine{
 		opt: opt.withDefaults(), clock: lane.NewClock(node, wall), wall: wall, log: lg, store: store, feed: fd, kinds: &records.Kinds{},

@@ -21,6 +21,11 @@ type loader struct {
 	engine *Engine
 }
 
+// ErrLogLost is what a start fails with whose log ends before what its store
+// holds. Writes that were acknowledged may be gone, and what a log that began anew
+// is given would lie before the mark and never be replayed.
+var ErrLogLost = errors.New("the change log ends before what the store holds: it is gone, in whole or in part, or is another one")
+
 // start loads everything, the partitions of each lane for themselves. Every row
 // of the store is read, because the trees need the sum of each; those that do
 // not fit into memory are then left where they are.
@@ -28,6 +33,9 @@ func (l *loader) start(own [][]*records.Replica) error {
 	mark, err := l.engine.store.Mark(l.ctx)
 	if err != nil {
 		return fmt.Errorf("read the mark of the store: %w", err)
+	}
+	if end := l.engine.log.Durable(); log.LSN(mark.LSN) > end {
+		return fmt.Errorf("%w; put it back, or restore a backup (the log ends at %d, the store holds everything up to %d)", ErrLogLost, end, mark.LSN)
 	}
 	for _, pos := range mark.Partitions {
 		l.engine.epoch = max(l.engine.epoch, pos.Epoch)
@@ -42,6 +50,11 @@ func (l *loader) start(own [][]*records.Replica) error {
 		all.Go(func() { errs[n] = l.Load(rs) })
 	}
 	all.Wait()
+	for _, err := range errs {
+		if errors.Is(err, log.ErrTruncated) {
+			return fmt.Errorf("the store ends before the change log begins: it is gone, or is an older one; put it back, or restore a backup: %w", err)
+		}
+	}
 	return errors.Join(errs...)
 }
 

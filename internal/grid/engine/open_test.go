@@ -97,6 +97,15 @@ func TestWhatCannotBeLoadedIsRefused(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+	t.Run("a log that ends before the store", func(t *testing.T) {
+		w := gridtest.Open(t, gridtest.Options{})
+		if err := w.Store.Apply(t.Context(), slices.Values([]backing.Write{}), backing.Mark{LSN: 1 << 20}); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(w); !errors.Is(err, engine.ErrLogLost) {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("a store that does not answer", func(t *testing.T) {
 		w := gridtest.Open(t, gridtest.Options{})
 		w.Store.FailReads(gridtest.ErrDisk)
