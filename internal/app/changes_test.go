@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/topgunbuild/topgun-go/test/peer"
@@ -85,6 +86,9 @@ func TestAConsumerSeesEveryChange(t *testing.T) {
 		if code, body := s.admin("GET", "changes/copy?"+bad, ""); code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", bad, code, body)
 		}
+	}
+	if code, body := s.admin("GET", "changes/"+strings.Repeat("n", 129), ""); code != http.StatusBadRequest || !strings.Contains(body, "name") {
+		t.Errorf("a name that is too long: %d %s", code, body)
 	}
 	for _, want := range []int{http.StatusNoContent, http.StatusNotFound} {
 		if code, body := s.admin("DELETE", "changes/copy", ""); code != want {

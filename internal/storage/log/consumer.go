@@ -21,13 +21,14 @@ type Consumer struct {
 }
 
 // Consumer returns the consumer of a name of 1 to maxConsumerName bytes,
-// registering it if it is new. A new one has no place: see Restart.
+// registering it if it is new. A new one has no place: see Restart. The error
+// matches ErrConsumer.
 //
 // A registered consumer holds the log whether anybody reads or not, until
 // Forget.
 func (l *Log) Consumer(name string) (*Consumer, error) {
 	if name == "" || len(name) > maxConsumerName {
-		return nil, fmt.Errorf("log: name of a consumer has %d bytes, allowed is 1 to %d", len(name), maxConsumerName)
+		return nil, fmt.Errorf("%w: the name has %d bytes, allowed is 1 to %d", ErrConsumer, len(name), maxConsumerName)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,7 +36,7 @@ func (l *Log) Consumer(name string) (*Consumer, error) {
 		return c, nil
 	}
 	if len(l.consumers) == maxConsumers {
-		return nil, fmt.Errorf("log: %d consumers are registered, no more are allowed; forget one", maxConsumers)
+		return nil, fmt.Errorf("%w: %d are registered, no more are allowed; forget one", ErrConsumer, maxConsumers)
 	}
 	c := &Consumer{log: l, name: name}
 	l.consumers = append(l.consumers, c)

@@ -171,14 +171,14 @@ func TestPlacesThatCannotBeBelieved(t *testing.T) {
 func TestConsumersAreBounded(t *testing.T) {
 	l := mustOpen(t, vfs.NewMem(), smallOptions())
 	for _, name := range []string{"", strings.Repeat("n", maxConsumerName+1)} {
-		if _, err := l.Consumer(name); err == nil {
+		if _, err := l.Consumer(name); !errors.Is(err, ErrConsumer) {
 			t.Errorf("a name of %d bytes is taken", len(name))
 		}
 	}
 	for i := range maxConsumers {
 		mustConsumer(t, l, fmt.Sprint(i)).Restart()
 	}
-	if _, err := l.Consumer("more"); err == nil {
+	if _, err := l.Consumer("more"); !errors.Is(err, ErrConsumer) {
 		t.Error("one too many is taken")
 	}
 	if err := l.Close(); err != nil {

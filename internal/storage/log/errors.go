@@ -25,6 +25,10 @@ var (
 	// ErrTruncated is returned for a position before the first retained frame.
 	ErrTruncated = errors.New("log: position is no longer retained")
 
+	// ErrConsumer refuses a consumer for its name, or because there are as many as
+	// there may be. The text says which.
+	ErrConsumer = errors.New("log: no such consumer can be")
+
 	// ErrCorrupt matches every CorruptError.
 	ErrCorrupt = errors.New("log: corrupt")
 

@@ -12,6 +12,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/grid/consume"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
 	"github.com/topgunbuild/topgun-go/internal/transport"
 )
 
@@ -32,7 +33,8 @@ type Changes interface {
 	// the position behind the last one. What lies before after is the consumer's
 	// for good. Empty after is where the consumer stands. The error is ErrGap when
 	// the consumer is new or was away for too long: the position is then a new
-	// place, to be acknowledged with a copy of the state.
+	// place, to be acknowledged with a copy of the state; ErrPosition; or one that
+	// matches log.ErrConsumer when it cannot be registered.
 	Read(name, after string, limit int, fn func(*change.Record) error) (position string, err error)
 
 	// Forget ends the consumer and reports whether there was one.
@@ -40,7 +42,7 @@ type Changes interface {
 }
 
 // ErrPosition refuses a position that is none.
-var ErrPosition = errors.New("adminapi: after has to be a position that was given before")
+var ErrPosition = errors.New("after has to be a position that was given before")
 
 // changeLine is one change as JSON.
 type changeLine struct {
@@ -107,6 +109,9 @@ func readChanges(w http.ResponseWriter, r *http.Request, c Changes) {
 		page.Gap = true
 	case errors.Is(err, ErrPosition):
 		transport.Problem{Code: http.StatusBadRequest, Field: "after", Message: err.Error()}.Write(w)
+		return
+	case errors.Is(err, log.ErrConsumer):
+		transport.Problem{Code: http.StatusBadRequest, Field: "name", Message: err.Error()}.Write(w)
 		return
 	case err != nil:
 		transport.Problem{Code: http.StatusServiceUnavailable, Message: fmt.Sprintf("no changes can be read now: %v", err)}.Write(w)
