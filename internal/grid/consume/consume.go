@@ -99,9 +99,14 @@ func (r *Reader) Lag() int64 { return r.log.Bytes(r.at) }
 // errEnough ends a replay.
 var errEnough = errors.New("enough")
 
+// readBytes is the log after which a Read ends, however few changes it has held:
+// what bounds the memory of those who collect them.
+const readBytes = 8 << 20
+
 // Read calls fn for the changes behind the position, in the order of the log,
 // and moves the position with each frame that is done. It returns after the
-// frame with which there were at least limit changes, or when there are no more.
+// frame with which there were at least limit changes, or some and 8 MiB of log, or
+// when there are no more.
 // A change is valid during the call; its strings may be kept.
 //
 // The error is that of fn, and then the frame that holds the change comes again;
@@ -110,7 +115,9 @@ func (r *Reader) Read(limit int, fn func(c *change.Record) error) (n int, err er
 	if r.gap {
 		return 0, ErrGap
 	}
+	bytes := 0
 	err = r.log.Replay(r.at, func(lsn log.LSN, payload []byte) error {
+		bytes += len(payload)
 		err := change.ReadBatch(payload, func(c *change.Record) error {
 			if r.old(c.Pos) {
 				return nil
@@ -122,7 +129,7 @@ func (r *Reader) Read(limit int, fn func(c *change.Record) error) (n int, err er
 			return err
 		}
 		r.at = lsn
-		if n >= limit {
+		if n >= limit || n > 0 && bytes >= readBytes {
 			return errEnough
 		}
 		return nil

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/grid/consume"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
@@ -209,6 +211,30 @@ func TestAFailingConsumerSeesTheFrameAgain(t *testing.T) {
 		if n != want || err != nil {
 			t.Errorf("%d changes, %v; want %d", n, err, want)
 		}
+	}
+}
+
+// TestLargeChangesComeInParts: who collects what it reads needs no more memory
+// than a few of them take.
+func TestLargeChangesComeInParts(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{})
+	f := follow(t, w)
+	f.Resync()
+	large := value.Raw(value.AppendStr(nil, strings.Repeat("x", 1<<20)))
+	const all = 20
+	for i := range all {
+		w.Write(t, gridtest.Put("m", key(i), large, gridtest.At(1, "x")))
+	}
+	sum := 0
+	for range 3 {
+		n, err := f.Read(1000, func(*change.Record) error { return nil })
+		if err != nil || n == 0 || n > 9 {
+			t.Errorf("%d changes at once, %v", n, err)
+		}
+		sum += n
+	}
+	if sum != all {
+		t.Errorf("%d changes, want %d", sum, all)
 	}
 }
 
