@@ -57,8 +57,8 @@ type part struct {
 	lanes int
 	early bool
 
-	begun bool
-	rest  []int // operations that wait for the store, once begun
+	rest []int // operations that wait for the store
+	next int   // the first operation that was not tried
 }
 
 // Do submits a batch for which the caller has reserved room.
@@ -97,37 +97,40 @@ func (p *part) Writes() bool { return true }
 // Step implements lane.Task.
 func (p *part) Step(v *lane.View) {
 	b := p.batch
-	if !p.begun {
-		p.begun = true
-		p.begin(v)
-	} else {
-		again := p.rest
-		p.rest = p.rest[:0]
-		for _, i := range again {
-			p.do(v, i)
-		}
+	again := p.rest
+	p.rest = p.rest[:0]
+	for _, i := range again {
+		p.do(v, i)
 	}
-	if b.Until == Merged && len(p.rest) == 0 {
+	p.goOn(v)
+	if b.Until == Merged && len(p.rest) == 0 && p.next == len(b.Ops) {
 		p.early = true
 		b.finish()
 	}
 }
 
-// begin carries out all operations of the lane.
-func (p *part) begin(v *lane.View) {
+// goOn carries out the operations of the lane that were not tried, as many as
+// their group has room for: a few bytes may remove a large record.
+func (p *part) goOn(v *lane.View) {
 	ops := p.batch.Ops
 	var room [lane.Prefetched]int
-	for next := 0; next < len(ops); {
+	for at := p.next; at < len(ops); {
 		mine := room[:0]
-		for ; next < len(ops) && len(mine) < lane.Prefetched; next++ {
-			if int(partition.Of(ops[next].Hash))%p.lanes == p.lane {
-				mine = append(mine, next)
+		for ; at < len(ops) && len(mine) < lane.Prefetched; at++ {
+			if int(partition.Of(ops[at].Hash))%p.lanes == p.lane {
+				mine = append(mine, at)
 			}
 		}
 		v.Prefetch(ops, mine)
 		for _, i := range mine {
+			if v.Full() {
+				p.next = i
+				v.Yield()
+				return
+			}
 			p.do(v, i)
 		}
+		p.next = at
 	}
 }
 

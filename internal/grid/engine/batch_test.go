@@ -198,7 +198,9 @@ func TestReadYourWrites(t *testing.T) {
 // TestChangesLargerThanAFrame: however much comes at once, and however much a
 // few bytes remove, the log takes it.
 func TestChangesLargerThanAFrame(t *testing.T) {
-	w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{Lanes: 1}})
+	w := gridtest.Open(t, gridtest.Options{
+		Engine: engine.Options{Lanes: 1}, Checkpoint: engine.CheckpointOptions{LogBytes: 1 << 30},
+	})
 	large := value.Raw(value.AppendStr(nil, strings.Repeat("x", 1<<20)))
 	var writes []*gridtest.Answer
 	var removals []records.Op
@@ -218,11 +220,44 @@ func TestChangesLargerThanAFrame(t *testing.T) {
 			t.Fatalf("a removal: %+v", r)
 		}
 	}
-	w, err := w.Restart(t, 0, nil)
+	err := w.Log.Replay(0, func(_ log.LSN, payload []byte) error {
+		if len(payload) > 8<<20 {
+			t.Errorf("a frame has %d bytes", len(payload))
+		}
+		return nil
+	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err = w.Restart(t, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := w.Read(t, "m", "k0"); !ok {
 		t.Error("the removal is not there")
+	}
+}
+
+// TestABatchOfManyGroupsKeepsItsPlace: what comes behind it is done behind it,
+// however many groups it takes, and it is answered once.
+func TestABatchOfManyGroupsKeepsItsPlace(t *testing.T) {
+	for _, until := range []engine.Level{engine.Merged, engine.Durable} {
+		w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{Lanes: 2, Lane: lane.Options{GroupBytes: 1}}})
+		first, older := w.Do(until, batchOf(20, 2)...), w.Do(until, batchOf(20, 1)...)
+		w.Settle()
+		if first.Done != 1 || first.Err != nil || older.Done != 1 || older.Err != nil {
+			t.Fatalf("the first %+v, the one behind it %+v", first, older)
+		}
+		for i := range older.Results {
+			if first.Results[i].Status != records.Applied || older.Results[i].Status != records.Unchanged {
+				t.Errorf("operation %d: %+v, and behind it %+v", i, first.Results[i], older.Results[i])
+			}
+		}
+		failing := w.Do(engine.Durable, batchOf(20, 3)...)
+		w.FailSyncs(1)
+		w.Settle()
+		if failing.Done != 1 || failing.Err == nil {
+			t.Errorf("when the disk fails in the midst: %+v", failing)
+		}
+		w.Write(t, batchOf(20, 4)...)
 	}
 }

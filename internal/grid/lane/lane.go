@@ -21,7 +21,8 @@ type Task interface {
 	Writes() bool
 
 	// Step runs on the lane: once, and again when it was parked for something
-	// that it needs from the store; see View.Do, Get, Settled and Fetch.
+	// that it needs from the store, see View.Do, Get, Settled and Fetch, or has
+	// yielded.
 	Step(v *View)
 
 	// Release runs once, on the lane, after the last Step and after everything that Step
@@ -192,7 +193,7 @@ func (l *Lane) Step() bool {
 		}
 		n = min(len(l.inbox), l.opt.GroupTasks)
 	}
-	if n == 0 && len(l.park.ready) == 0 && !l.shared.Due() {
+	if n == 0 && len(l.park.ready)+len(l.park.yielded) == 0 && !l.shared.Due() {
 		return l.trim(0) || worked
 	}
 	before := l.stats.Changes
@@ -223,8 +224,9 @@ func (l *Lane) stepGroup(tasks []Task) (taken int) {
 	} else {
 		l.shared.PutOff()
 	}
+	l.goOn()
 	l.stepReady(v, &g, writable)
-	for taken < len(tasks) && (taken == 0 || !l.whole(v)) {
+	for taken < len(tasks) && len(l.park.yielded) == 0 && (taken == 0 || !l.whole(v)) {
 		t := tasks[taken]
 		taken++
 		l.stats.Tasks++
@@ -246,7 +248,7 @@ func (l *Lane) stepGroup(tasks []Task) (taken int) {
 // whole reports whether the group that is being stepped has so many changes that
 // it ends.
 func (l *Lane) whole(v *View) bool {
-	return len(v.fx.Log) >= l.opt.GroupChanges || v.weigh() >= l.opt.GroupBytes
+	return len(v.fx.Log) >= l.opt.GroupChanges || v.Full()
 }
 
 // stepReady steps the parked tasks that have what they waited for. Nothing that

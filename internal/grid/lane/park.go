@@ -72,6 +72,7 @@ type parking struct {
 	writers  []*parked // those that may write, in order, done ones among them
 	barriers []*parked // those that wait for all writers before them, in order
 	all      map[*parked]struct{}
+	yielded  []*parked // those that go on in the next group, before tasks that come later
 }
 
 func newParking() parking {
@@ -147,6 +148,15 @@ func (l *Lane) unpark(p *parked) {
 			l.wake(b)
 		}
 		k.barriers = k.barriers[1:]
+	}
+}
+
+// goOn wakes the tasks that have yielded.
+func (l *Lane) goOn() {
+	yielded := l.park.yielded
+	l.park.yielded = nil
+	for _, p := range yielded {
+		l.wake(p)
 	}
 }
 
@@ -317,6 +327,17 @@ func (v *View) Settled() bool {
 	p := v.hold()
 	k.barriers = append(k.barriers, p)
 	return false
+}
+
+// Full reports whether the group has as many bytes of changes as it should. A
+// task that has many more to bring yields then.
+func (v *View) Full() bool { return v.weigh() >= v.lane.opt.GroupBytes }
+
+// Yield parks the task until the next group, and all tasks behind it. It has to
+// return, and goes on in its next step.
+func (v *View) Yield() {
+	k := &v.lane.park
+	k.yielded = append(k.yielded, v.hold())
 }
 
 // Waits reports whether the step under way has parked the task.
