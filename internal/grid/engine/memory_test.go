@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/core/merkle"
+	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/grid/actor"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
@@ -176,4 +180,54 @@ func TestWritersWaitWhenNothingCanGo(t *testing.T) {
 	if err := w.Engine.Admit(1, 100, wake); err != nil {
 		t.Errorf("then: %v", err)
 	}
+}
+
+// TestALeafIsWholeWhileRecordsLeave: what goes to the store while a leaf waits for
+// the store is in the leaf.
+func TestALeafIsWholeWhileRecordsLeave(t *testing.T) {
+	w := emptied(t)
+	want := keysInLeafOf("k0", 5)
+	var got []string
+	for _, key := range want[1:] { // in partitions that have nothing in the store only
+		w.Do(engine.Durable, gridtest.Put("notes", key, gridtest.Int(0), gridtest.At(2, "x")))
+	}
+	stepLanes(w)
+	answers := 0
+	w.Engine.Leaf("notes", merkle.LeafOf(hash.Key("k0")), func(rows []engine.Row, err error) {
+		if answers++; err != nil {
+			t.Error(err)
+		}
+		for _, r := range rows {
+			got = append(got, r.Key)
+		}
+	})
+	stepLanes(w)
+	if answers != 0 {
+		t.Fatal("answered without the store")
+	}
+	w.Checkpointer.Request(func(error) {})
+	for w.Checkpointer.Step() {
+		stepLanes(w) // nobody reads the store yet
+	}
+	w.Settle()
+	slices.Sort(got)
+	slices.Sort(want)
+	if answers != 1 || !slices.Equal(got, want) {
+		t.Errorf("%d answers, the leaf has %q, want %q", answers, got, want)
+	}
+}
+
+// keysInLeafOf are keys of different partitions in the leaf of a key, that one
+// among them.
+func keysInLeafOf(key string, n int) []string {
+	keys, seen := []string{key}, map[partition.ID]bool{partition.Of(hash.Key(key)): true}
+	for i := 0; len(keys) < n; i++ {
+		next := fmt.Sprint("leaf", i)
+		h := hash.Key(next)
+		if id := partition.Of(h); merkle.LeafOf(h) == merkle.LeafOf(hash.Key(key)) && !seen[id] {
+			seen[id] = true
+			keys = append(keys, next)
+		}
+	}
+	return keys
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -147,7 +148,7 @@ func (e *Engine) Leaf(mapName string, leaf uint16, done func(rows []Row, err err
 	}
 	g.left.Store(int32(len(reads)))
 	for i := range reads {
-		reads[i].gather, reads[i].mapName, reads[i].leaf = g, mapName, leaf
+		reads[i].gather, reads[i].mapName, reads[i].leaf, reads[i].want = g, mapName, leaf, &lane.Want{}
 		e.submit(i, &reads[i])
 	}
 }
@@ -160,7 +161,7 @@ type leafRead struct {
 	rows    []Row
 
 	pins pins
-	want *lane.Want // what the store has, asked for once
+	want *lane.Want // what the store has
 	err  error
 }
 
@@ -175,21 +176,7 @@ func (l *leafRead) Step(v *lane.View) {
 	}
 	first := uint32(l.leaf) << 20
 	last := first | (1<<20 - 1)
-	if l.want == nil {
-		l.want = &lane.Want{}
-		v.Replicas(func(r *records.Replica) bool {
-			if t := r.Table(m); t != nil && !t.Full() {
-				l.pins.add(t)
-				l.want.Ranges = append(l.want.Ranges, backing.HashRange(0, m.Name, r.ID, [2]uint32{first, last}))
-			}
-			return true
-		})
-		if len(l.want.Ranges) > 0 {
-			v.Fetch(l.want)
-			return
-		}
-	}
-	if l.err = l.want.Err; l.err != nil {
+	if l.err = l.want.Err; l.err != nil || l.ask(v, m, [2]uint32{first, last}) {
 		return
 	}
 	stored := l.want.Rows
@@ -205,6 +192,30 @@ func (l *leafRead) Step(v *lane.View) {
 		stored = stored[n:]
 		return l.err == nil
 	})
+}
+
+// ask has the store read what it has of the leaf, and reports whether it has to:
+// where a table that was not asked for has records in the store only. It may have
+// left them there while the others were read.
+func (l *leafRead) ask(v *lane.View, m *records.Map, hashes [2]uint32) (waits bool) {
+	want := &lane.Want{}
+	v.Replicas(func(r *records.Replica) bool {
+		t := r.Table(m)
+		if t == nil || t.Full() {
+			return true
+		}
+		if !slices.Contains(l.pins, t) {
+			l.pins.add(t)
+			waits = true
+		}
+		want.Ranges = append(want.Ranges, backing.HashRange(0, m.Name, r.ID, hashes))
+		return true
+	})
+	if waits {
+		l.want = want
+		v.Fetch(want)
+	}
+	return waits
 }
 
 // endOf is the place behind all keys with a hash.
