@@ -22,6 +22,12 @@ const expiredNode = "-expired"
 // system is the author of what the server does by itself.
 var system = &change.Author{Origin: change.OriginSystem}
 
+// endsTag reports whether a change is the end of a tag. Nobody has written the
+// key then, so its arrival stays.
+func endsTag(verb change.Verb, author *change.Author) bool {
+	return verb == change.Drop && author != nil && author.Origin == change.OriginSystem
+}
+
 // tagsAtOnce bounds the tags of one key that are removed in one go.
 const tagsAtOnce = 64
 

@@ -103,7 +103,11 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 	} else {
 		e = t.Put(c.KeyHash, c.Key, next)
 	}
-	e.SetPlace(c.Pos.Seq, PackArrival(c.Arrival))
+	arrival := PackArrival(c.Arrival)
+	if known && endsTag(c.Verb, c.Author) {
+		arrival = e.Arrival()
+	}
+	e.SetPlace(c.Pos.Seq, arrival)
 	r.markDirty(m, e)
 	r.sum(m, t, e, next, !known)
 	r.installed(m, e.Hash(), e.Arrival(), next)

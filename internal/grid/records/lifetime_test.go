@@ -191,6 +191,32 @@ func TestTagsEnd(t *testing.T) {
 	n.checkTrees(t)
 }
 
+// TestTheEndOfATagIsNoWrite: a key that nobody writes is idle from its last write
+// on, whatever ends in it meanwhile, and after a replay too.
+func TestTheEndOfATagIsNoWrite(t *testing.T) {
+	n := newNode()
+	for i := range 3 * tagsAtOnce {
+		o := add("k", at(0, "x"), fmt.Sprint("t", i), number(i))
+		o.Map = "idle"
+		if i == 0 {
+			o.TTL, o.HasTTL = 900, true
+		}
+		n.mustApply(t, o)
+	}
+	n.sys += 901
+	if log, _ := n.sweep(0, 10); len(log) != 1 {
+		t.Fatalf("%d tags end by their ttl", len(log))
+	}
+	again := load(t, newDisk(), n.log)
+	again.sys = n.sys
+	for _, n := range []*node{n, again} {
+		n.sys += 100
+		if log, more := n.sweep(0, 10); len(log) != 3*tagsAtOnce-1 || more {
+			t.Errorf("%d tags of an idle key end, more %t", len(log), more)
+		}
+	}
+}
+
 // TestTombstonesAreForgottenByAge: not before their time, by a change, and what
 // would bring the key back afterwards is refused, while everything later counts.
 func TestTombstonesAreForgottenByAge(t *testing.T) {

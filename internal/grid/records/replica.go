@@ -345,7 +345,11 @@ func (r *Replica) put(m *Map, t *record.Table, op *Op, e record.Entry, known boo
 		}
 	}
 	r.seq++
-	e.SetPlace(r.seq, PackArrival(now.Arrival))
+	arrival := PackArrival(now.Arrival)
+	if known && endsTag(op.Verb, op.Author) {
+		arrival = e.Arrival()
+	}
+	e.SetPlace(r.seq, arrival)
 	e.Touch(now.Seconds())
 	r.markDirty(m, e)
 	return e
