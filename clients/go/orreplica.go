@@ -102,7 +102,7 @@ func (r *orReplica) drop(key, tag string, now int64) {
 
 // forget drops the tombstones of a key for which gone returns true.
 func (r *orReplica) forget(key string, gone func(tag string) bool) {
-	next, dropped, err := r.states[key].Forget(nil, func(tag string, _ int64) bool { return gone(tag) })
+	next, _, dropped, err := r.states[key].Forget(nil, func(tag string, _ int64) bool { return gone(tag) })
 	if err == nil && dropped > 0 {
 		r.put(key, crdt.ORState(next))
 	}

@@ -149,7 +149,7 @@ func (c *client) prune(before hlc.Timestamp) {
 		}
 	}
 	for key, state := range c.or {
-		next, n, err := state.Forget(nil, func(tag string, _ int64) bool {
+		next, _, n, err := state.Forget(nil, func(tag string, _ int64) bool {
 			ts, err := hlc.Parse(tag)
 			return err == nil && hlc.Compare(ts, before) < 0
 		})

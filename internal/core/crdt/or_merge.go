@@ -31,35 +31,38 @@ func (s ORState) Merge(dst []byte, remote ORState) (next []byte, changed bool, e
 
 // Forget drops the tombstones for which drop returns true. The new state is
 // appended to dst and returned as next; it is empty when nothing else was in s.
-// When no tombstone goes, dropped is 0 and next is dst.
+// gone is a state of its own that holds what was dropped. When no tombstone goes,
+// dropped is 0, next is dst, and gone is empty.
 //
 // A forgotten tag that is added again comes back to life; the caller sees to it
 // that such additions are refused.
-func (s ORState) Forget(dst []byte, drop func(tag string, removedAt int64) bool) (next []byte, dropped int, err error) {
+func (s ORState) Forget(dst []byte, drop func(tag string, removedAt int64) bool) (next []byte, gone ORState, dropped int, err error) {
 	p, ok := s.split()
 	if !ok {
-		return dst, 0, s.corrupt()
+		return dst, "", 0, s.corrupt()
 	}
 	start := len(dst)
-	out := dst
-	out = append(out, p.records...)
+	out := append(dst, p.records...)
+	var left []byte
 	c := cursor{s: p.tombstones}
 	for !c.done() {
 		from := c.at
 		tag, at := c.tombstone()
 		if c.bad {
-			return dst, 0, s.corrupt()
+			return dst, "", 0, s.corrupt()
 		}
 		if drop(tag, at) {
+			left = append(left, p.tombstones[from:c.at]...)
 			dropped++
 		} else {
 			out = append(out, p.tombstones[from:c.at]...)
 		}
 	}
 	if dropped == 0 {
-		return dst, 0, nil
+		return dst, "", 0, nil
 	}
-	return insertHeader(out, start, p.live, p.dead-uint64(dropped), len(p.records)), dropped, nil
+	out = insertHeader(out, start, p.live, p.dead-uint64(dropped), len(p.records))
+	return out, ORState(insertHeader(left, 0, 0, uint64(dropped), 0)), dropped, nil
 }
 
 // insertHeader puts the header in front of sections that begin at start. The

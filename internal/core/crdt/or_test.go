@@ -229,17 +229,21 @@ func TestForgetDropsChosenTombstonesOnly(t *testing.T) {
 			w.apply(op)
 		}
 		limit := rapid.Int64Range(-2, 4).Draw(t, "limit")
-		next, dropped, err := s.Forget([]byte("x"), func(_ string, at int64) bool { return at < limit })
+		next, gone, dropped, err := s.Forget([]byte("x"), func(_ string, at int64) bool { return at < limit })
 		if err != nil || next[0] != 'x' {
 			t.Fatalf("forget: %v", err)
 		}
-		want := len(w.dead)
+		before := maps.Clone(w.dead)
 		maps.DeleteFunc(w.dead, func(_ string, at int64) bool { return at < limit })
-		if want -= len(w.dead); dropped != want {
-			t.Fatalf("dropped %d, want %d", dropped, want)
+		maps.DeleteFunc(before, func(_ string, at int64) bool { return at >= limit })
+		if dropped != len(before) {
+			t.Fatalf("dropped %d, want %d", dropped, len(before))
 		}
 		if dropped == 0 {
 			return
+		}
+		if err := gone.Validate(); err != nil || gone.Live() != 0 || !maps.Equal(maps.Collect(gone.Tombstones()), before) {
+			t.Fatalf("gone is %x, %v, want %v", gone, err, before)
 		}
 		after := crdt.ORState(next[1:])
 		if err := after.Validate(); err != nil {
@@ -309,7 +313,7 @@ func FuzzORState(f *testing.F) {
 			func() error { _, _, _, err := s.Add(nil, crdt.ORRecord{Tag: "t"}); return err },
 			func() error { _, _, _, _, err := s.Remove(nil, "t", 1); return err },
 			func() error { _, _, err := s.Merge(nil, s); return err },
-			func() error { _, _, err := s.Forget(nil, func(string, int64) bool { return true }); return err },
+			func() error { _, _, _, err := s.Forget(nil, func(string, int64) bool { return true }); return err },
 		} {
 			if err := f(); err != nil && (valid == nil || !errors.Is(err, crdt.ErrCorrupt)) {
 				t.Fatalf("%x: %v, but Validate says %v", b, err, valid)

@@ -32,7 +32,8 @@ func endsTag(verb change.Verb, author *change.Author) bool {
 const tagsAtOnce = 64
 
 // Sweep ends what is over and reclaims what may be forgotten, looking at no more
-// than budget slots; more says that there is more to do now. confirmed is the time
+// than budget slots, or fewer when tags of sets end: each of them costs as much as
+// its set is large. more says that there is more to do now. confirmed is the time
 // up to which every device that matters has confirmed the removals of tags, in
 // milliseconds since the Unix epoch. replica finds the lane's partitions.
 func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed int64, budget int, fx *Effects) (more bool) {
@@ -43,7 +44,7 @@ func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed 
 			break
 		}
 		s.visit(sl, replica, func(r *Replica, m *Map, t *record.Table, key string) {
-			r.expire(now, m, t, sl.hash, key, fx)
+			budget -= max(r.expire(now, m, t, sl.hash, key, fx)-1, 0)
 		})
 	}
 	w := &sweep{now: now, cut: s.keeping.cut(now.Sys), confirmed: confirmed, fx: fx}
@@ -56,7 +57,7 @@ func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed 
 			r.reclaim(w, m, t, sl.hash, key)
 		})
 	}
-	return !w.putOff() && budget == 0
+	return !w.putOff() && budget <= 0
 }
 
 // sweep is one pass over what may be forgotten: tombstones from before cut, those
@@ -103,8 +104,10 @@ func (s *Shared) each(r *Replica, m *Map, hash uint32, fn func(t *record.Table, 
 	s.keys = keys[:0]
 }
 
-// expire ends what is over of one key, and puts the rest down for later.
-func (r *Replica) expire(now Time, m *Map, t *record.Table, hash uint32, key string, fx *Effects) {
+// expire ends what is over of one key, and puts the rest down for later. It returns
+// how much has ended.
+func (r *Replica) expire(now Time, m *Map, t *record.Table, hash uint32, key string, fx *Effects) (ended int) {
+	before := len(fx.Log)
 	op := &Op{Map: m.Name, Kind: m.Kind, Key: key, Hash: hash, Author: system}
 	switch m.Kind {
 	case change.KindLWW:
@@ -112,6 +115,7 @@ func (r *Replica) expire(now Time, m *Map, t *record.Table, hash uint32, key str
 	case change.KindOR:
 		r.expireTags(now, m, t, op, fx)
 	}
+	return len(fx.Log) - before
 }
 
 func (r *Replica) expireLWW(now Time, m *Map, t *record.Table, op *Op, fx *Effects) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
 	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
@@ -211,7 +212,7 @@ func TestTheEndOfATagIsNoWrite(t *testing.T) {
 	again.sys = n.sys
 	for _, n := range []*node{n, again} {
 		n.sys += 100
-		if log, more := n.sweep(0, 10); len(log) != 3*tagsAtOnce-1 || more {
+		if log, more := n.sweep(0, 1000); len(log) != 3*tagsAtOnce-1 || more {
 			t.Errorf("%d tags of an idle key end, more %t", len(log), more)
 		}
 	}
@@ -339,6 +340,51 @@ func TestSweepsAreBounded(t *testing.T) {
 		if len(log) != want || more != (want == 4) {
 			t.Fatalf("%d changes, more %t; want %d", len(log), more, want)
 		}
+	}
+}
+
+// TestTagsThatEndAreBounded: a sweep ends no more of them than it may, and what a
+// key has beyond tagsAtOnce.
+func TestTagsThatEndAreBounded(t *testing.T) {
+	n := newNode()
+	for i := range 10 * tagsAtOnce {
+		o := add("k", at(0, "x"), fmt.Sprint("t", i), number(i))
+		o.TTL, o.HasTTL = 1, true
+		n.mustApply(t, o)
+	}
+	n.sys += 10
+	left := 10 * tagsAtOnce
+	for left > 0 {
+		log, more := n.sweep(0, 2*tagsAtOnce)
+		if len(log) == 0 || len(log) > 3*tagsAtOnce || len(log) < left && !more {
+			t.Fatalf("%d of %d tags end, more %t", len(log), left, more)
+		}
+		left -= len(log)
+	}
+}
+
+// TestManyTombstonesAreForgottenInOnePass: what that takes grows as their number
+// does.
+func TestManyTombstonesAreForgottenInOnePass(t *testing.T) {
+	const tags = 2000
+	n := newNode()
+	for i := range tags {
+		n.mustApply(t, drop("k", at(int64(-i), "x").String()))
+	}
+	state, _ := n.state(orMap, "k")
+	key := backing.Key{Map: orMap, Key: "k", Hash: hash.Key("k")}
+	allocated := testing.AllocsPerRun(1, func() {
+		m := newNode()
+		m.sys += 100_000
+		if err := m.replica(key.Hash).InstallRow(backing.Row{Key: key, Kind: uint8(change.KindOR), State: []byte(state)}); err != nil {
+			t.Fatal(err)
+		}
+		if log, _ := m.sweep(0, 10); len(log) != 2 {
+			t.Fatalf("%d changes", len(log))
+		}
+	})
+	if allocated > tags/2 {
+		t.Errorf("forgetting %d tombstones of a key allocates %.0f times", tags, allocated)
 	}
 }
 

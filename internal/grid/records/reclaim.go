@@ -109,18 +109,15 @@ func (r *Replica) reclaimKey(w *sweep, m *Map, t *record.Table, op *Op) {
 
 func (r *Replica) reclaimTags(w *sweep, m *Map, t *record.Table, op *Op) {
 	e, state, _ := r.stored(t, op)
-	var gone crdt.ORState
 	earliest := int64(never)
-	next, n, err := crdt.ORState(state).Forget(r.scratch[:0], func(tag string, removedAt int64) bool {
+	next, gone, n, err := crdt.ORState(state).Forget(r.scratch[:0], func(tag string, removedAt int64) bool {
 		at, known := deathOf(tag, removedAt)
 		if at >= w.confirmed && (!known || at >= w.cut) {
 			r.scheduleDeath(m, op.Hash, tag, removedAt)
 			return false
 		}
 		earliest = min(earliest, at)
-		with, _, _, _, err := gone.Remove(nil, tag, removedAt)
-		gone = crdt.ORState(with)
-		return err == nil
+		return true
 	})
 	if err != nil || n == 0 {
 		return
@@ -180,7 +177,7 @@ func (r *Replica) installForget(c *change.Record) error {
 		for tag := range crdt.ORState(c.Before).Tombstones() {
 			gone[tag] = true
 		}
-		if left, _, err = crdt.ORState(e.State()).Forget(nil, func(tag string, _ int64) bool { return gone[tag] }); err != nil {
+		if left, _, _, err = crdt.ORState(e.State()).Forget(nil, func(tag string, _ int64) bool { return gone[tag] }); err != nil {
 			return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
 		}
 	}
