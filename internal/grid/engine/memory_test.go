@@ -6,9 +6,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/merkle"
 	"github.com/topgunbuild/topgun-go/internal/core/partition"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
@@ -230,4 +232,39 @@ func keysInLeafOf(key string, n int) []string {
 		}
 	}
 	return keys
+}
+
+// TestKeysThatComeAndGoLeaveNothing: with records in the store only for ever, keys
+// that come and go for long, each of them once, leave nothing in memory.
+func TestKeysThatComeAndGoLeaveNothing(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{
+		Lanes: 1, MemoryBytes: 1, Lifetimes: records.Lifetimes{Tombstones: time.Second},
+	}})
+	at := func(i int) hlc.Timestamp {
+		return hlc.Timestamp{Millis: w.Clock.Now().UnixMilli(), Counter: uint32(i), Node: "x"}
+	}
+	keys := keysOf(20_000, 1)
+	w.Write(t, gridtest.Put("notes", keys[0], gridtest.Int(0), at(0)))
+	const most = 400
+	var peak [2]int64 // of the first rounds, of the others
+	for n, round := 1, 0; n+most < len(keys); n, round = n+most, round+1 {
+		ops := make([]records.Op, most)
+		for i := range ops {
+			ops[i] = gridtest.Put("notes", keys[n+i], gridtest.Int(i), at(i))
+			ops[i].TTL = 1
+		}
+		w.Write(t, ops...)
+		for range 3 { // they leave, end, leave, and are forgotten
+			if err := checkpoint(t, w); err != nil {
+				t.Fatal(err)
+			}
+			w.Engine.Sweep(0)
+			w.Settle()
+		}
+		p := &peak[min(round/10, 1)]
+		*p = max(*p, w.Engine.Memory().Bytes)
+	}
+	if m := w.Engine.Memory(); m.Away != 1 || peak[1] > peak[0]*12/10 {
+		t.Errorf("records take up to %d bytes, at first %d: %+v", peak[1], peak[0], m)
+	}
 }

@@ -15,7 +15,7 @@ type eviction struct {
 	pressed bool        // Pressure was called and no checkpoint was made since
 	tries   int         // to evict while pressed
 	more    atomic.Bool // there is something left that can go
-	counted int64       // the second in which the records were counted
+	counted int64       // the second in which the records were counted and filters looked at
 }
 
 // trim leaves records to the store while they take more than their budget, and
@@ -39,6 +39,7 @@ func (l *Lane) evict(most int) (more bool) {
 	if sec := l.clock.Sys() / 1000; sec != l.evicting.counted {
 		l.evicting.counted = sec
 		s.Count()
+		s.Renew()
 	}
 	if !s.Over() {
 		return false

@@ -147,7 +147,7 @@ func New(clk *Clock, lg Log, ld Loader, fd *feed.Feed, shared *records.Shared, o
 	for _, r := range own {
 		l.replicas[r.ID] = r
 	}
-	shared.Recall = l.recall
+	shared.Recall, shared.Rows = l.recall, l.rows
 	shared.Count()
 	return l
 }

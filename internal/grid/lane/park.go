@@ -363,3 +363,16 @@ func (l *Lane) recall(r *records.Replica, m *records.Map, hash uint32) {
 	}
 	l.opt.Fetcher.Fetch(w)
 }
+
+// renewRows is how many rows are read at a time to make a filter anew.
+const renewRows = 256
+
+// rows has the next rows of a map read for the filter of its table.
+func (l *Lane) rows(r *records.Replica, m *records.Map, from record.Cursor) {
+	loads := r.Loads()
+	rng := backing.PartitionRange(0, m.Name, r.ID)
+	rng.From.Hash, rng.From.Key = from.Hash, from.Key
+	w := &Want{Ranges: []backing.Range{rng}, Limit: renewRows}
+	w.arrive = func() { r.Renewed(m, loads, w.Rows, w.More, w.Err) }
+	l.opt.Fetcher.Fetch(w)
+}

@@ -106,6 +106,11 @@ type Shared struct {
 	due       []due
 	confirmed int64 // as the last sweep was told
 
+	// Rows has the next rows of a map that the store has, from a place on, brought at
+	// some time, and Renewed called. There are at least two at a time, if there are.
+	Rows     func(r *Replica, m *Map, from record.Cursor)
+	renewing bool
+
 	// Stats says what became of the lane's memory.
 	Stats MemoryStats
 

@@ -54,19 +54,70 @@ func (t *Table) Find(hash uint32, key string) Where {
 
 // AddAway notes a key that is in the store and was never here.
 func (t *Table) AddAway(hash uint32) {
-	before := t.filter.bytes()
-	t.filter.add(hash)
-	t.pool.bytes += t.filter.bytes() - before
+	t.note(&t.filter, hash)
+	if t.fresh != nil {
+		t.note(t.fresh, hash)
+	}
 	t.away++
+}
+
+func (t *Table) note(f *filter, hash uint32) {
+	before := f.bytes()
+	f.add(hash)
+	t.pool.bytes += f.bytes() - before
 }
 
 // ComeBack notes that a key that was away has been put. Once all are back,
 // nothing needs to be looked for any more.
 func (t *Table) ComeBack() {
 	if t.away--; t.away == 0 {
-		t.pool.bytes -= t.filter.bytes()
-		t.filter = filter{}
+		t.dropFilters()
 	}
+}
+
+func (t *Table) dropFilters() {
+	t.EndRenewal(false)
+	t.pool.bytes -= t.filter.bytes()
+	t.filter = filter{}
+}
+
+// A filter cannot forget. The hashes of keys that have come back, or are no more,
+// stay in it, and where keys come and go it would grow for ever. So now and then
+// it is made anew of what the store has, while keys go on leaving: those are noted
+// in both.
+
+// wornFrom is how many hashes a filter has at least before it is made anew.
+const wornFrom = 1024
+
+// Worn reports whether most of what the filter remembers is not away.
+func (t *Table) Worn() bool { return t.fresh == nil && t.filter.all > wornFrom+2*t.away }
+
+// Renew begins to make the filter anew. Whoever calls it tells KeepAway every key
+// that the store has from now on, and then EndRenewal.
+func (t *Table) Renew() { t.fresh = &filter{} }
+
+// Renewing reports whether the filter is being made anew. That ends by itself when
+// all keys are back.
+func (t *Table) Renewing() bool { return t.fresh != nil }
+
+// KeepAway has the new filter remember a key of the store, if it is away.
+func (t *Table) KeepAway(hash uint32, key string) {
+	if t.Find(hash, key) == Unknown {
+		t.note(t.fresh, hash)
+	}
+}
+
+// EndRenewal ends what Renew began: with the new filter when it has all, else with
+// the one that there was.
+func (t *Table) EndRenewal(all bool) {
+	if t.fresh == nil {
+		return
+	}
+	if all {
+		t.filter, *t.fresh = *t.fresh, t.filter
+	}
+	t.pool.bytes -= t.fresh.bytes()
+	t.fresh = nil
 }
 
 // Evict sends an entry away.

@@ -46,14 +46,19 @@ func TestFilterDeniesNothing(t *testing.T) {
 }
 
 // TestWhatIsAwayIsKnown drives a table whose entries are sent away, emptied,
-// removed and brought back, and a plain map that says where each is.
+// removed and brought back, while its filter is made anew now and then, and a plain
+// map that says where each is.
 func TestWhatIsAwayIsKnown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pool := NewPool()
 		table := pool.NewTable(-1)
 		where := map[modelKey]Where{}
 		gone := map[modelKey]bool{}
+		stored := 0 // how many keys the new filter was told
 		for range rapid.IntRange(0, 300).Draw(t, "steps") {
+			if rapid.IntRange(0, 3).Draw(t, "renew") == 0 {
+				stored = renewSome(table, stored, rapid.IntRange(0, 100).Draw(t, "rows"))
+			}
 			k := modelKey{hash: uint32(rapid.IntRange(1, 40).Draw(t, "hash")), key: fmt.Sprint("k", rapid.IntRange(0, 2).Draw(t, "key"))}
 			e, here := table.Get(k.hash, k.key)
 			switch verb := rapid.IntRange(0, 5).Draw(t, "verb"); {
@@ -89,6 +94,45 @@ func TestWhatIsAwayIsKnown(t *testing.T) {
 			t.Fatalf("the cleared pool counts %d bytes", pool.Bytes())
 		}
 	})
+}
+
+// renewSome goes on making the filter anew of a store that has every key, or begins
+// to, and returns how far it has come.
+func renewSome(table *Table, from, most int) (to int) {
+	if !table.Renewing() {
+		table.Renew()
+		return 0
+	}
+	for to = from; to < from+most && to < 40*3; to++ {
+		table.KeepAway(uint32(1+to/3), fmt.Sprint("k", to%3))
+	}
+	if to == 40*3 {
+		table.EndRenewal(true)
+	}
+	return to
+}
+
+// TestAFilterIsMadeAnew: what it takes follows the keys that are away, not those
+// that ever were.
+func TestAFilterIsMadeAnew(t *testing.T) {
+	pool := NewPool()
+	table := pool.NewTable(-1)
+	table.AddAway(0) // one that stays
+	for n := range uint32(100 * wornFrom) {
+		hash := 1 + n*271
+		table.Evict(table.Put(hash, "k", nil))
+		table.Put(hash, "k", nil)
+		table.ComeBack()
+		table.Delete(hash, "k")
+		if table.Worn() {
+			table.Renew()
+			table.KeepAway(0, "")
+			table.EndRenewal(true)
+		}
+	}
+	if table.Away() != 1 || !table.MayBeAway(0) || table.filter.bytes() > 8*wornFrom || pool.Bytes() > 16*wornFrom {
+		t.Errorf("%d are away, the filter takes %d bytes, the pool %d", table.Away(), table.filter.bytes(), pool.Bytes())
+	}
 }
 
 func checkWhere(t *rapid.T, table *Table, where map[modelKey]Where, gone int) {

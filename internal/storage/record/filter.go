@@ -9,6 +9,7 @@ import "slices"
 type filter struct {
 	parts []part
 	count int // hashes added to the last part
+	all   int // hashes added
 }
 
 // part is one Bloom filter. A hash has three bits in each of two words.
@@ -40,6 +41,7 @@ func (f *filter) add(hash uint32) {
 	p[i] |= mi
 	p[j] |= mj
 	f.count++
+	f.all++
 }
 
 // has reports whether a hash may have been added.

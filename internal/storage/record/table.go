@@ -18,6 +18,7 @@ type Table struct {
 
 	// What is in the store and not here; see Full.
 	filter             filter
+	fresh              *filter // that is being made to take its place, or nil
 	away, hollow, gone int
 	pins               int
 
@@ -270,7 +271,8 @@ func (t *Table) Clear() {
 		}
 		t.pool.release(&t.pages[p])
 	}
-	t.pool.bytes -= t.directory() + t.filter.bytes()
+	t.dropFilters()
+	t.pool.bytes -= t.directory()
 	*t = Table{pool: t.pool, word: t.word, pins: t.pins}
 }
 
