@@ -49,16 +49,23 @@ func prune(horizon int64) *wire.GCPrune {
 	return &wire.GCPrune{OlderThan: hlc.Timestamp{Millis: horizon, Node: "-"}}
 }
 
+// sweepEvery is how often Sweep does something, in milliseconds.
+const sweepEvery = 1000
+
+// due reports whether a time has come that was set no more than span ahead: the
+// clock may have been set back since.
+func due(now, at, span int64) bool { return now >= at || at-now > span }
+
 // Sweep tells clients how far deletions are forgotten, and sends the root of OR
 // maps to those who have not confirmed all removals: whose root is the same
 // confirms them, whose root is another one walks the tree. It is called every
 // 100 ms and does something once a second.
 func (s *Service) Sweep() {
 	now := s.engine.Clock().Sys()
-	if now < s.next {
+	if !due(now, s.next, sweepEvery) {
 		return
 	}
-	s.next = now + 1000
+	s.next = now + sweepEvery
 	s.devices.retry()
 	s.devices.forget(now, s.covers.here)
 	keeping := s.engine.Keeping()

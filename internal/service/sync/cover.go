@@ -171,7 +171,7 @@ func (s *covers) due(horizon, removals, now int64) (prune []*service.Caller, pro
 			prune = append(prune, v.caller)
 		}
 		for name, m := range v.sets {
-			if removals == 0 || m.epoch > removals || now < m.next {
+			if removals == 0 || m.epoch > removals || !due(now, m.next, probeEvery<<m.misses) {
 				continue
 			}
 			m.next = now + probeEvery<<m.misses

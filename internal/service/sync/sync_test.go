@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
 	"github.com/topgunbuild/topgun-go/internal/core/hash"
@@ -583,4 +584,21 @@ func TestSetsOfASessionAreLimited(t *testing.T) {
 	h.must(c, &wire.ORMapSyncInit{MapName: "set 7"})
 	h.service.Leave(c.Caller)
 	h.must(servicetest.NewCaller(2, 1), &wire.ORMapSyncInit{MapName: "one more"})
+}
+
+// TestAClockThatIsSetBack: who has not confirmed a removal is still asked to.
+func TestAClockThatIsSetBack(t *testing.T) {
+	h := newHarness(t, gridtest.Options{})
+	c := servicetest.NewCaller(1, 1)
+	h.must(c, &wire.ORMapSyncInit{MapName: tags})
+	for i, step := range []time.Duration{48 * time.Hour, -48 * time.Hour, 2 * time.Minute} {
+		h.world.Clock.Advance(step)
+		h.world.Write(t, gridtest.Drop(tags, "k", fmt.Sprint("tag ", i)))
+		c.Take(t)
+		h.service.Sweep()
+		h.world.Settle()
+		if got := servicetest.Types(c.Take(t)); len(got) != 1 {
+			t.Errorf("%s later the session is sent %v", step, got)
+		}
+	}
 }
