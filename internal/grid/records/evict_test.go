@@ -281,3 +281,54 @@ func TestBytesAreWhatTheHeapSays(t *testing.T) {
 	}
 	runtime.KeepAlive(n)
 }
+
+// TestAFailedCheckpointForgetsNoKey: a key that was removed when a checkpoint
+// failed, has come back and is removed again, is known to be removed until the
+// store knows it too.
+func TestAFailedCheckpointForgetsNoKey(t *testing.T) {
+	n := newNode()
+	n.shared.memory = Memory{Budget: 1}
+	kept := func() {
+		for _, r := range n.replicas {
+			r.Keep(r.Seq())
+		}
+	}
+	h := hash.Key("a")
+	once := func(tag string) { // added and removed
+		n.sys++
+		n.mustApply(t, add("a", at(0, "x"), tag, number(1)))
+		n.mustApply(t, drop("a", tag))
+	}
+	forgotten := func() {
+		t.Helper()
+		n.sys++
+		if n.sweep(n.sys, 10); n.replica(h).Table(n.shared.Find(orMap)).Len() != 0 {
+			t.Fatal("the key is not forgotten")
+		}
+	}
+	once("t1")
+	n.collect()
+	kept()
+	m := n.shared.Find(orMap)
+	table := n.replica(h).Table(m)
+	forgotten()
+	failed := n.begin()
+	failed.all()
+	failed.giveBack()
+	once("t2")
+	n.collect() // a checkpoint writes the key
+	forgotten()
+	kept()           // and is durable
+	table.AddAway(h) // of a key that shares the hash: whose removal is not known is asked for
+	if got := table.Find(h, "a"); got != record.Absent {
+		t.Errorf("the key is %d, and the store has it as it was", got)
+	}
+	rows := n.collect()
+	if !slices.ContainsFunc(rows, func(w backing.Write) bool { return w.Delete && w.Key.Key == "a" }) {
+		t.Errorf("the next checkpoint writes %+v", rows)
+	}
+	kept()
+	if n.replica(h).leaving != nil {
+		t.Error("a key that has left is remembered")
+	}
+}

@@ -147,10 +147,12 @@ func (t *Table) Remove(e Entry) {
 	t.gone++
 }
 
-// Forget ends what Remove began, if the key was not put again.
+// Forget ends what Remove began, if the key was not put again and its removal is not
+// one that has yet to be taken for a checkpoint: then the store has what was put
+// meanwhile.
 func (t *Table) Forget(hash uint32, key string) {
 	if p, i, found := t.find(hash, key); found {
-		if e := t.at(p, i); e.is(flagGone) {
+		if e := t.at(p, i); e.is(flagGone) && !e.Dirty() {
 			t.drop(e)
 		}
 	}

@@ -39,8 +39,19 @@ func (t *Table) MarkDirty(e Entry) (first bool) {
 // nothing to be taken before.
 func (t *Table) MarkRemoved(hash uint32, key string) (first bool) {
 	first = t.Dirty() == 0
+	t.setRemoved(hash, key, true)
 	t.dirt.removed = append(t.dirt.removed, removed{hash, key})
 	return first
+}
+
+// setRemoved notes whether the removal of a key, if it is kept as gone, has yet to
+// be taken.
+func (t *Table) setRemoved(hash uint32, key string, dirty bool) {
+	if p, i, found := t.find(hash, key); found {
+		if e := t.at(p, i); e.is(flagGone) {
+			e.set(flagDirty, dirty)
+		}
+	}
 }
 
 // Dirty is at least the number of keys that changed since they were last taken.
@@ -86,6 +97,9 @@ func (d *DirtyKeys) GiveBack() (first bool) {
 			}
 			return true
 		})
+	}
+	for _, r := range d.whole.removed {
+		t.setRemoved(r.hash, r.key, true)
 	}
 	t.dirt.hashes = append(t.dirt.hashes, d.whole.hashes...)
 	t.dirt.removed = append(t.dirt.removed, d.whole.removed...)
@@ -179,6 +193,7 @@ func (w *walk) gone(wanted func(removed) bool) {
 		r := w.removed[0]
 		w.removed = w.removed[1:]
 		w.left--
+		w.table.setRemoved(r.hash, r.key, false)
 		if w.table.Find(r.hash, r.key) == Absent && !w.remove(r.hash, r.key) {
 			w.left = 0
 		}

@@ -60,7 +60,7 @@ func (t *Table) Put(hash uint32, key string, state []byte) Entry {
 	}
 	e := t.Update(t.at(p, i), state)
 	if e.is(flagGone) {
-		e.b[atFlags] &= flagDirty | flagOut | flagWord
+		e.b[atFlags] &= flagOut | flagWord
 		clear(e.b[atHits:headSize])
 		e.b[atHits] = newHits
 		t.gone--
