@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
@@ -42,6 +43,8 @@ func (l Limits) Admit(op *records.Op) error {
 		return &Error{Code: wire.CodeInvalidName, Text: "a map name may not be empty or contain a colon; choose another"}
 	case len(op.Key) > l.KeyBytes:
 		return &Error{Code: wire.CodeTooLarge, Text: fmt.Sprintf("the key has %d bytes, the limit is %d; use a shorter one", len(op.Key), l.KeyBytes)}
+	case op.Verb == change.Put && len(op.TS.Node) > records.MaxNode:
+		return &Error{Code: wire.CodeTooLarge, Text: fmt.Sprintf("the timestamp's nodeId has %d bytes, the limit is %d; use a shorter one", len(op.TS.Node), records.MaxNode)}
 	case len(op.Value) > l.ValueBytes:
 		return &Error{Code: wire.CodeTooLarge, Text: fmt.Sprintf("the value has %d bytes, the limit is %d; store large data elsewhere", len(op.Value), l.ValueBytes)}
 	}

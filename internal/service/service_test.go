@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/topgunbuild/topgun-go/internal/core/change"
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/policy"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/core/wire"
@@ -26,6 +28,9 @@ func TestTheDoor(t *testing.T) {
 		want wire.Code
 	}{
 		{"a map", records.Op{Map: "m", Key: "k"}, 0},
+		{"a node as long as may be", records.Op{Verb: change.Put, Map: "m", TS: hlc.Timestamp{Node: strings.Repeat("n", 248)}}, 0},
+		{"a longer node", records.Op{Verb: change.Put, Map: "m", TS: hlc.Timestamp{Node: strings.Repeat("n", 249)}}, wire.CodeTooLarge},
+		{"a longer node of what cannot end", records.Op{Verb: change.Remove, Map: "m", TS: hlc.Timestamp{Node: strings.Repeat("n", 256)}}, 0},
 		{"an empty key", records.Op{Map: "m"}, 0},
 		{"a key as long as may be", records.Op{Map: "m", Key: strings.Repeat("k", 8)}, 0},
 		{"a longer key", records.Op{Map: "m", Key: strings.Repeat("k", 9)}, wire.CodeTooLarge},
@@ -45,6 +50,15 @@ func TestTheDoor(t *testing.T) {
 	def := service.Limits{}.WithDefaults()
 	if def.KeyBytes != 4<<10 || def.ValueBytes != 1<<20 || lim.WithDefaults() != lim {
 		t.Errorf("the defaults are %+v, and leave %+v as %+v", def, lim, lim.WithDefaults())
+	}
+}
+
+// TestTheEndOfAnAdmittedRecordCanBeSent: its node is longer than the writer's.
+func TestTheEndOfAnAdmittedRecordCanBeSent(t *testing.T) {
+	over := hlc.Timestamp{Millis: 1, Node: strings.Repeat("n", records.MaxNode) + "-expired"}
+	m := &wire.SyncRespLeaf{MapName: "m", Path: "000", Records: []wire.KeyedRecord{{Key: "k", Record: wire.LWWRecord{Timestamp: over}}}}
+	if _, err := wire.Decode(m.AppendTo(nil), wire.Limits{}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -19,6 +19,10 @@ import (
 // against the record wins against its end, and whatever loses loses.
 const expiredNode = "-expired"
 
+// MaxNode is the longest node of a record that may end: with expiredNode behind it
+// it has to be one that the protocol's messages can carry.
+const MaxNode = 256 - len(expiredNode)
+
 // system is the author of what the server does by itself.
 var system = &change.Author{Origin: change.OriginSystem}
 
