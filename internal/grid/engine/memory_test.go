@@ -268,3 +268,32 @@ func TestKeysThatComeAndGoLeaveNothing(t *testing.T) {
 		t.Errorf("records take up to %d bytes, at first %d: %+v", peak[1], peak[0], m)
 	}
 }
+
+// TestASliceOfOneRecordGoesOn: a scan of what is in the store only comes to its end
+// however few records it looks at.
+func TestASliceOfOneRecordGoesOn(t *testing.T) {
+	w := gridtest.Open(t, gridtest.Options{Engine: engine.Options{Lanes: 1, MemoryBytes: 1}})
+	for i, key := range keysOf(10, 1) {
+		w.Write(t, gridtest.Put("notes", key, gridtest.Int(i), gridtest.At(1, "x")))
+	}
+	if err := checkpoint(t, w); err != nil {
+		t.Fatal(err)
+	}
+	inbox := (&feed.Feed{}).Follow(10, actor.NewBell())
+	var keys []string
+	place := engine.Place{}
+	for n := 0; !place.Done; n++ {
+		w.Engine.Scan(engine.ScanRequest{Map: "notes", From: place, Budget: 1, To: inbox})
+		w.Settle()
+		sl := inbox.Take()[0].Mark.(engine.Slice)
+		for _, r := range sl.Rows {
+			keys = append(keys, r.Key)
+		}
+		if place = sl.Next; sl.Err != nil || n > 100 {
+			t.Fatalf("%d slices have %q: %v", n, keys, sl.Err)
+		}
+	}
+	if slices.Sort(keys); len(slices.Compact(keys)) != 10 || len(keys) != 10 {
+		t.Errorf("all slices have %q", keys)
+	}
+}

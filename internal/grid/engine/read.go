@@ -379,13 +379,14 @@ func (s *scanRead) look(v *lane.View) {
 	s.looked = s.req.Budget - budget
 }
 
-// ask has the store read what it has behind a place.
+// ask has the store read what it has behind a place. The first row may be the one
+// that the place is behind.
 func (s *scanRead) ask(v *lane.View, r *records.Replica, m *records.Map, place Place) {
 	s.pins.add(r.Table(m))
 	rng := backing.PartitionRange(0, m.Name, r.ID)
 	rng.From.Hash, rng.From.Key = place.Cursor.Hash, place.Cursor.Key
 	s.at = place
-	s.want = &lane.Want{Ranges: []backing.Range{rng}, Limit: s.req.Budget}
+	s.want = &lane.Want{Ranges: []backing.Range{rng}, Limit: s.req.Budget + 1}
 	v.Fetch(s.want)
 }
 
