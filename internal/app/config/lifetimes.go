@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"time"
+
+	"github.com/topgunbuild/topgun-go/internal/grid/records"
 )
 
 // Lifetimes say how long records, tombstones and devices are kept.
@@ -30,7 +32,7 @@ type MapSpan struct {
 const maxSpan = 100 * 365 * 24 * time.Hour
 
 func defineLifetimes(l *Lifetimes) []Option {
-	const what = "map=duration pairs separated by commas, such as sessions=30m,cache-*=24h, each duration from 1ms to 876000h; the first pair that names a map counts"
+	const what = "map=duration pairs separated by commas, such as sessions=30m,cache-*=24h, each duration from 1ms to 876000h; the first pair that names a map counts, and none may name the server's own"
 	return []Option{
 		{
 			Name: "map-ttl", Env: "TOPGUN_MAP_TTL", Group: groupLifetimes,
@@ -83,8 +85,9 @@ func (v spans) set(texts []string) error {
 	return nil
 }
 
-// isMapPattern accepts the name of a map, or the beginning of names and a star.
+// isMapPattern accepts the name of a map, or the beginning of names and a star. The
+// server's own maps are not an operator's to end.
 func isMapPattern(s string) bool {
 	name, pattern := strings.CutSuffix(s, "*")
-	return (pattern || name != "") && !strings.ContainsAny(name, ":*")
+	return (pattern || name != "") && !strings.ContainsAny(name, ":*") && !records.Reserved(name)
 }

@@ -19,7 +19,7 @@ func TestLifetimesByMap(t *testing.T) {
 			t.Errorf("%q is %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"a", "a=", "=1h", "a=0", "a=-1h", "a=1", "a:b=1h", "a*b=1h", "a=876001h", "a=1h,,b=1h"} {
+	for _, text := range []string{"a", "a=", "=1h", "a=0", "a=-1h", "a=1", "a:b=1h", "a*b=1h", "a=876001h", "a=1h,,b=1h", "__topgun_devices=1h", "__topgun_*=1h"} {
 		var got []MapSpan
 		if err := (spans{to: &got}).set([]string{text}); err == nil {
 			t.Errorf("%q is taken as %v", text, got)
