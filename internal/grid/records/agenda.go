@@ -52,6 +52,13 @@ func (a *agenda) add(at int64, s slot) {
 	}
 }
 
+// drop takes a slot out, when there is nothing left to look at.
+func (a *agenda) drop(s slot) {
+	if delete(a.next, s); len(a.heap) > 2*len(a.next)+64 {
+		a.compact()
+	}
+}
+
 // take removes and returns the first slot that is down for a time before the
 // given one.
 func (a *agenda) take(before int64) (slot, bool) {

@@ -30,7 +30,14 @@ func TestAgendaAgreesWithItsModel(t *testing.T) {
 			return slot{rapid.Uint32Range(0, 1).Draw(t, "map"), rapid.Uint32Range(0, 30).Draw(t, "hash")}
 		})
 		for range rapid.IntRange(1, 400).Draw(t, "actions") {
-			if rapid.IntRange(0, 3).Draw(t, "action") > 0 {
+			action := rapid.IntRange(0, 4).Draw(t, "action")
+			if action == 1 {
+				s := slots.Draw(t, "slot")
+				a.drop(s)
+				delete(model, s)
+				continue
+			}
+			if action > 0 {
 				at := rapid.Int64Range(0, 100).Draw(t, "at")
 				s := slots.Draw(t, "slot")
 				a.add(at, s)
@@ -442,6 +449,51 @@ func TestChurnLeavesNothing(t *testing.T) {
 		t.Errorf("%d entries and %d items are left", entries, held)
 	}
 	n.checkTrees(t)
+}
+
+// TestAForgottenKeyIsLookedAtNoMore: its end, years away, is not remembered, and
+// that of a key with the same hash is.
+func TestAForgottenKeyIsLookedAtNoMore(t *testing.T) {
+	n := newNode()
+	const year = 365 * 24 * 3600_000
+	a, b := put("a", at(0, "x"), number(1)), put("b", at(0, "x"), number(1))
+	b.Hash = a.Hash // they collide
+	tag := add("c", at(0, "x"), at(0, "x").String(), number(1))
+	for _, o := range []*Op{&a, &b, &tag} {
+		o.TTL, o.HasTTL = year, true
+		n.mustApply(t, *o)
+	}
+	gone := func(key string) {
+		t.Helper()
+		o := remove(key, at(1, "x"))
+		o.Hash = a.Hash
+		n.mustApply(t, o)
+		n.collect()
+		n.sys += 100_000
+		if n.sweep(0, 10); n.replica(a.Hash).Table(n.shared.Find(lwwMap)).Len() > 1 {
+			t.Fatalf("%s is not forgotten", key)
+		}
+	}
+	n.mustApply(t, drop("c", tag.Tag))
+	gone("a")
+	if len(n.shared.ends.next) != 1 {
+		t.Errorf("%d ends are remembered while a key with the same hash is there", len(n.shared.ends.next))
+	}
+	n.collect()
+	n.sys += year
+	if log, _ := n.sweep(0, 10); len(log) != 1 || log[0].Key != "b" || log[0].Verb != change.Remove {
+		t.Errorf("%+v ends", log)
+	}
+	n.mustApply(t, func() Op { o := put("d", at(year, "x"), number(1)); o.TTL, o.Hash = year, a.Hash; return o }())
+	n.collect()
+	n.sys += 100_000
+	n.sweep(0, 10) // forgets b
+	n.mustApply(t, func() Op { o := remove("d", at(year+200_000, "x")); o.Hash = a.Hash; return o }())
+	n.collect()
+	n.sys += 200_000
+	if n.sweep(0, 10); len(n.shared.ends.next) != 0 {
+		t.Errorf("%d ends of forgotten keys are remembered", len(n.shared.ends.next))
+	}
 }
 
 // TestHorizonsAreKept in the partition they speak of.

@@ -102,6 +102,7 @@ func (r *Replica) reclaimKey(w *sweep, m *Map, t *record.Table, op *Op) {
 	e, state, _ = r.stored(t, op) // the views have ended
 	c := r.record(w.now, m, op, state, "")
 	r.seq++
+	r.endsNoMore(m, e)
 	r.forget(m, t, e, nil, r.seq)
 	w.fx.Log = append(w.fx.Log, c)
 	r.shared.keeping.reclaimed.Add(1)
@@ -131,9 +132,21 @@ func (r *Replica) reclaimTags(w *sweep, m *Map, t *record.Table, op *Op) {
 	e, _ = t.Get(op.Hash, op.Key)
 	c := r.record(w.now, m, op, string(gone), "")
 	r.seq++
+	if len(next) == 0 {
+		r.endsNoMore(m, e)
+	}
 	r.forget(m, t, e, next, r.seq)
 	w.fx.Log = append(w.fx.Log, c)
 	r.shared.keeping.reclaimed.Add(uint64(n))
+}
+
+// endsNoMore has nobody look for the end of a key that is about to be forgotten: its
+// time may be years away. Whoever reclaims has all keys of a hash in memory, so no
+// other key is meant.
+func (r *Replica) endsNoMore(m *Map, e record.Entry) {
+	if e.Alone() {
+		r.shared.ends.drop(slot{m.number, e.Hash()})
+	}
 }
 
 // forget is what forgetting does to the tables: the arrival of the key stays,
