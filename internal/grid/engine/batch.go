@@ -110,9 +110,11 @@ func (p *part) Step(v *lane.View) {
 }
 
 // goOn carries out the operations of the lane that were not tried, as many as
-// their group has room for: a few bytes may remove a large record.
+// their group has room for, and one at least: a few bytes may remove a large
+// record.
 func (p *part) goOn(v *lane.View) {
 	ops := p.batch.Ops
+	worked := false
 	var room [lane.Prefetched]int
 	for at := p.next; at < len(ops); {
 		mine := room[:0]
@@ -123,12 +125,13 @@ func (p *part) goOn(v *lane.View) {
 		}
 		v.Prefetch(ops, mine)
 		for _, i := range mine {
-			if v.Full() {
+			if worked && v.Full() {
 				p.next = i
 				v.Yield()
 				return
 			}
 			p.do(v, i)
+			worked = true
 		}
 		p.next = at
 	}
