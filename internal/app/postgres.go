@@ -32,9 +32,11 @@ type opener struct {
 	syncs  onSync
 	fs     vfs.FS
 
-	owner string // the name of the data directory to databases
-	local *local
-	far   *postgres.Store
+	dir    string // of the store on this machine
+	owner  string // the name of that directory to databases
+	linked bool   // a database has followed it before: the name is kept there
+	local  *local
+	far    *postgres.Store
 }
 
 // open returns the storage, or closes what it has opened.
@@ -120,20 +122,18 @@ func (o *opener) openBoth(ctx context.Context) (dir string, err error) {
 // what its database follows. If it has followed before, the database need not be
 // there.
 func (o *opener) openWithDirectory(ctx context.Context) error {
-	_, err := readSmall(o.fs, ownerFile(o.cfg.DataDir))
-	linked := err == nil
 	if err := o.openNear(o.cfg.DataDir); err != nil {
 		return err
 	}
-	if err := o.openFar(ctx, linked); err != nil {
+	if err := o.openFar(ctx, o.linked); err != nil {
 		return err
 	}
-	err = o.relate(ctx)
+	err := o.relate(ctx)
 	switch {
 	case errors.Is(err, errForeign):
 		return fmt.Errorf("%w. To start from the database, give an empty data directory; to have the database follow %s, "+
 			"give an empty database or schema; docs/operations/postgresql.md says more", err, o.cfg.DataDir)
-	case err != nil && linked && errors.Is(err, backing.ErrIO):
+	case err != nil && o.linked && errors.Is(err, backing.ErrIO):
 		o.logger.WarnContext(ctx, "the database cannot be reached; the node starts without it", "error", err)
 		return o.far.As(ctx, o.owner)
 	default:
@@ -154,13 +154,16 @@ func cacheDir(instance string) (string, error) {
 	return filepath.Join(base, "topgun", "postgres-"+instance), nil
 }
 
-// openNear opens store and log, and names the directory if it has no name.
+// openNear opens store and log, and draws a name for the directory if it has
+// none. adopt keeps it.
 func (o *opener) openNear(dir string) error {
 	var err error
+	o.dir = dir
 	if o.local, err = openLocal(o.cfg, o.fs, dir, o.cache, o.clock, o.logger, o.syncs); err != nil {
 		return err
 	}
 	o.owner, err = readSmall(o.fs, ownerFile(dir))
+	o.linked = err == nil
 	if !errors.Is(err, errAbsent) {
 		return err
 	}
@@ -171,7 +174,18 @@ func (o *opener) openNear(dir string) error {
 		return err
 	}
 	o.owner = id.String()
-	return writeSmall(o.fs, ownerFile(dir), o.owner+"\n")
+	return nil
+}
+
+// adopt has the database follow the directory. The name is kept only then: a
+// directory that has it is served without the database, and one that was never
+// brought into line with it must not be. Should the process end between the
+// two, relate finds both as they were and adopts under another name.
+func (o *opener) adopt(ctx context.Context) error {
+	if err := o.far.Adopt(ctx, o.owner); err != nil {
+		return err
+	}
+	return writeSmall(o.fs, ownerFile(o.dir), o.owner+"\n")
 }
 
 func (o *opener) openFar(ctx context.Context, later bool) error {
@@ -229,7 +243,7 @@ func (o *opener) relate(ctx context.Context) error {
 	default:
 		return errForeign
 	}
-	return o.far.Adopt(ctx, o.owner)
+	return o.adopt(ctx)
 }
 
 // content is what relate has to know of a store.

@@ -309,6 +309,34 @@ func TestDatabaseThatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// TestDatabaseThatWasNeverThere: a directory that no database has followed is
+// not served without it, however often that is tried: what it holds and what
+// the database holds could not be brought together afterwards.
+func TestDatabaseThatWasNeverThere(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Schema(t)
+	s := startServer(t, onPostgres(url)...)
+	put(s.dial(), "notes", 0, 10)
+	s.stop()
+	proxy := pgtest.NewProxy(t, pgtest.Address(t, url))
+	fresh, env := filepath.Join(t.TempDir(), "fresh"), onPostgres(proxy.URL(t, url))
+	proxy.SetDown(true)
+	for range 2 {
+		if _, err := refuse(t, fresh, env); !errors.Is(err, backing.ErrIO) {
+			t.Fatalf("without the database: %v, want ErrIO", err)
+		}
+	}
+	proxy.SetDown(false)
+	s = startServerIn(t, fresh, env...)
+	if got := rows(s.dial(), "notes"); len(got) != 10 {
+		t.Errorf("%d rows when the database is there, want the 10 that it has", len(got))
+	}
+	s.stop()
+	proxy.SetDown(true)
+	s = startServerIn(t, fresh, env...) // which it follows by now
+	s.stop()
+}
+
 // TestPostgresOptionsHaveTheirEffect: how many rows go at a time, and when.
 func TestPostgresOptionsHaveTheirEffect(t *testing.T) {
 	t.Parallel() // it waits for checkpoints most of the time
