@@ -250,6 +250,27 @@ func TestAnIdleFarStoreIsLookedAfter(t *testing.T) {
 	})
 }
 
+// TestAnIdleFarStoreIsLookedAfterBetweenCheckpoints: a checkpoint with nothing
+// in it does not pass for a far store that is there.
+func TestAnIdleFarStoreIsLookedAfterBetweenCheckpoints(t *testing.T) {
+	simulate(t, writebehind.Options{LookEvery: 5 * time.Second}, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
+		write(t, s, 1, put("a", 1))
+		synctest.Wait()
+		if err := far.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			time.Sleep(time.Second)
+			write(t, s, 1)
+		}
+		synctest.Wait()
+		if c := s.Counters(); !errors.Is(c.Err, backing.ErrClosed) {
+			t.Errorf("%+v, want the error of a far store that is gone", c)
+		}
+	})
+}
+
 func TestFlushWaitsForTheFarStore(t *testing.T) {
 	simulate(t, writebehind.Options{Delay: time.Hour, LookEvery: 24 * time.Hour}, func(t *testing.T, s *writebehind.Store, far *recorder) {
 		t.Helper()

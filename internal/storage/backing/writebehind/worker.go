@@ -115,7 +115,7 @@ func (w *worker) pass(ctx context.Context) (backing.Mark, error) {
 	switch {
 	case catchUp:
 		err = w.bringUp(ctx, mark)
-	case since.IsZero():
+	case len(rows) == 0 && mark.Equal(w.farMark):
 		err = w.far.Flush(ctx, false) // nothing to do: is it there?
 	default:
 		rows, err = w.send(ctx, rows, mark)
@@ -165,7 +165,7 @@ func (w *worker) compare(ctx context.Context) error {
 // send writes rows and, with the last of them, the mark. It returns the rows that
 // were not written.
 func (w *worker) send(ctx context.Context, rows []backing.Write, mark backing.Mark) ([]backing.Write, error) {
-	if len(rows) == 0 && !mark.Equal(w.farMark) {
+	if len(rows) == 0 {
 		return nil, w.apply(ctx, nil, mark)
 	}
 	return batches(rows, w.opt.BatchRows, w.opt.BatchBytes, func(part []backing.Write, last bool) error {
