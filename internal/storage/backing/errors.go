@@ -37,12 +37,15 @@ var (
 	ErrIO = errors.New("backing: input or output failed")
 )
 
-// HasKind reports whether err matches one of the errors above.
-func HasKind(err error) bool {
+// KindOf returns the one of the errors above that err matches, or nil.
+func KindOf(err error) error {
 	for _, kind := range []error{ErrInvalid, ErrStale, ErrClosed, ErrLocked, ErrFormat, ErrCorrupt, ErrFull, ErrIO} {
 		if errors.Is(err, kind) {
-			return true
+			return kind
 		}
 	}
-	return false
+	return nil
 }
+
+// HasKind reports whether err matches one of the errors above.
+func HasKind(err error) bool { return KindOf(err) != nil }

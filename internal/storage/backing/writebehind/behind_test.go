@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -267,6 +269,37 @@ func TestAnIdleFarStoreIsLookedAfterBetweenCheckpoints(t *testing.T) {
 		synctest.Wait()
 		if c := s.Counters(); !errors.Is(c.Err, backing.ErrClosed) {
 			t.Errorf("%+v, want the error of a far store that is gone", c)
+		}
+	})
+}
+
+// TestWhyTheFarStoreTakesNothingIsSaid: when it begins, when it changes, and
+// from time to time, but not at every attempt.
+func TestWhyTheFarStoreTakesNothingIsSaid(t *testing.T) {
+	var said strings.Builder
+	opt := writebehind.Options{LookEvery: time.Second, RetryMax: time.Second, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+	simulate(t, opt, func(t *testing.T, s *writebehind.Store, far *recorder) {
+		t.Helper()
+		synctest.Wait()
+		count := func(reason string) int { return strings.Count(said.String(), reason) }
+		far.setFail(func() error { return fmt.Errorf("gone: %w", backing.ErrIO) })
+		write(t, s, 1, put("a", 1))
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if n := count("gone"); n != 1 {
+			t.Errorf("said %d times in half a minute that it is gone, want once", n)
+		}
+		far.setFail(func() error { return fmt.Errorf("taken over: %w", backing.ErrLocked) })
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := count("taken over"); n != 1 {
+			t.Errorf("said %d times that it was taken over, want once\n%s", n, &said)
+		}
+		far.setFail(func() error { return fmt.Errorf("another has it: %w", backing.ErrLocked) })
+		time.Sleep(70 * time.Second)
+		synctest.Wait()
+		if n := count("another has it"); n != 1 {
+			t.Errorf("said %d times in a minute what is new of the same kind, want once", n)
 		}
 	})
 }

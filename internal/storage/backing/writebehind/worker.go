@@ -19,7 +19,12 @@ type worker struct {
 	compared bool         // far was asked for its mark, and has not failed since
 	pause    time.Duration
 	again    time.Time // when the pause ends
+	said     time.Time // when the reason of a failure was last logged
 }
+
+// sayEvery is how often a reason that may have changed is logged again: the texts
+// of one reason differ, in ports for example.
+const sayEvery = time.Minute
 
 // run passes on what is staged until ctx ends.
 func (s *Store) run(ctx context.Context) {
@@ -85,13 +90,17 @@ func (w *worker) succeeded(ctx context.Context) {
 func (w *worker) failed(ctx context.Context, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failing == nil {
+	now := w.opt.Clock.Now()
+	// A database that has gone often refuses when it is back, for a reason that
+	// somebody has to do something about.
+	if backing.KindOf(err) != backing.KindOf(w.failing) || now.Sub(w.said) >= sayEvery { //nolint:errorlint // kinds are sentinels
+		w.said = now
 		w.opt.Logger.WarnContext(ctx, "the far store takes nothing; what it lacks waits", "error", err)
 	}
 	w.failing, w.compared = err, false
 	w.counters.Failures++
 	w.pause = min(max(2*w.pause, w.opt.RetryMin), w.opt.RetryMax)
-	w.again = w.opt.Clock.Now().Add(w.pause)
+	w.again = now.Add(w.pause)
 }
 
 // pass brings far to where near was when it began, which it returns.
