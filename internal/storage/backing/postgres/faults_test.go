@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/backingtest"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/postgres"
@@ -129,17 +131,141 @@ func TestWhoWasReplacedNeverWritesAgain(t *testing.T) {
 	}
 }
 
+// TestWhoOnlyLookedTakesNothing: a server that opens the database while another is
+// cut off, and finds that it is not its own, leaves it to that one.
+func TestWhoOnlyLookedTakesNothing(t *testing.T) {
+	url := pgtest.Schema(t)
+	first := open(t, url, postgres.Options{Holder: "the first one"})
+	if err := write(first, t.Context(), 1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	cutOff(t, url)
+	visitor := open(t, url, postgres.Options{Holder: "a visitor"})
+	if _, err := visitor.Identity(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := visitor.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Flush(t.Context(), false) // finds the session broken
+	if err := write(first, t.Context(), 2, "b"); err != nil {
+		t.Errorf("the first, after the visitor has gone: %v", err)
+	}
+	_, err := postgres.Open(t.Context(), url, postgres.Options{LockWait: time.Millisecond})
+	if !errors.Is(err, backing.ErrLocked) || !strings.Contains(err.Error(), "the first one") {
+		t.Errorf("another: %v, want ErrLocked that names the first again", err)
+	}
+}
+
+// TestWhatWasSeenHasToHold: a server that was cut off between looking and taking
+// does not take what has been written to meanwhile.
+func TestWhatWasSeenHasToHold(t *testing.T) {
+	url := pgtest.Schema(t)
+	first := open(t, url, postgres.Options{Holder: "the first one"})
+	if err := write(first, t.Context(), 1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	cutOff(t, url)
+	slow := open(t, url, postgres.Options{Holder: "a slow one"})
+	cutOff(t, url)
+	_ = first.Flush(t.Context(), false) // finds the session broken
+	if err := write(first, t.Context(), 2, "b"); err != nil {
+		t.Fatal(err)
+	}
+	cutOff(t, url)
+	_ = slow.Adopt(t.Context(), "slow") // finds the session broken
+	if err := slow.Adopt(t.Context(), "slow"); !errors.Is(err, backing.ErrLocked) || !strings.Contains(err.Error(), "the first one") {
+		t.Errorf("Adopt: %v, want ErrLocked that names the first", err)
+	}
+	if err := slow.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Flush(t.Context(), false) // finds the session broken
+	if err := write(first, t.Context(), 3, "c"); err != nil {
+		t.Errorf("the first: %v", err)
+	}
+}
+
+// TestTakenWithoutBeingTold: the database was taken and the answer lost. It is
+// not somebody else who has it.
+func TestTakenWithoutBeingTold(t *testing.T) {
+	url := pgtest.Schema(t)
+	proxy := pgtest.NewProxy(t, pgtest.Address(t, url))
+	s := open(t, proxy.URL(t, url), postgres.Options{})
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `select from topgun_store for update`); err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error)
+	go func() { failed <- write(s, t.Context(), 1, "a") }()
+	for pgtest.Value[int64](t, url, `select count(*) from pg_locks, pg_sleep(0.01) where not granted
+		and pid = (select pid from pg_locks where locktype = 'advisory' and objid = 'topgun_store'::regclass::oid)`) == 0 {
+	}
+	proxy.Cut()
+	if err := <-failed; !errors.Is(err, backing.ErrIO) {
+		t.Errorf("Apply: %v, want ErrIO", err)
+	}
+	if err := errors.Join(tx.Rollback(t.Context()), conn.Close(t.Context())); err != nil { // and the other end goes on
+		t.Fatal(err)
+	}
+	if err := write(s, t.Context(), 1, "a"); err != nil {
+		t.Errorf("Apply again: %v", err)
+	}
+	if fence := pgtest.Value[int64](t, url, `select fence from topgun_store`); fence != 1 {
+		t.Errorf("the fence is at %d, want 1", fence)
+	}
+}
+
+// TestALostFenceIsRaisedAgain: a database that has gone back to before it was
+// taken has not been taken by somebody else.
+func TestALostFenceIsRaisedAgain(t *testing.T) {
+	url := pgtest.Schema(t)
+	s := open(t, url, postgres.Options{})
+	if err := write(s, t.Context(), 1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	goBack := func() { pgtest.Exec(t, url, `update topgun_store set fence = 0, serial = 0, lsn = 0`) }
+	for name, find := range map[string]func(){
+		"on a new session": func() { cutOff(t, url); _ = s.Flush(t.Context(), false) },
+		"by a look":        func() { _ = s.Flush(t.Context(), false) },
+		"by a transaction": func() { _ = write(s, t.Context(), 2, "b") },
+	} {
+		goBack()
+		rewinds := s.Stats().Rewinds
+		find()
+		if err := write(s, t.Context(), 2, "b"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := s.Stats().Rewinds; n != rewinds+1 {
+			t.Errorf("%s: %d rewinds, want 1", name, n-rewinds)
+		}
+		if fence := pgtest.Value[int64](t, url, `select fence from topgun_store`); fence != 1 {
+			t.Errorf("%s: the fence is at %d, want it raised again", name, fence)
+		}
+	}
+}
+
 // TestTheFenceIsInEveryTransaction: a pooler that hands the session to somebody
 // else makes the lock worthless, and the fence still holds.
 func TestTheFenceIsInEveryTransaction(t *testing.T) {
 	url := pgtest.Schema(t)
 	s := open(t, url, postgres.Options{})
+	if err := write(s, t.Context(), 1, "a"); err != nil {
+		t.Fatal(err)
+	}
 	pgtest.Exec(t, url, `update topgun_store set fence = fence + 1, holder = 'somebody else'`)
-	if err := write(s, t.Context(), 1, "a"); !errors.Is(err, backing.ErrLocked) || !strings.Contains(err.Error(), "somebody else") {
+	if err := write(s, t.Context(), 2, "b"); !errors.Is(err, backing.ErrLocked) || !strings.Contains(err.Error(), "somebody else") {
 		t.Errorf("Apply: %v, want ErrLocked", err)
 	}
-	if n := pgtest.Value[int64](t, url, `select count(*) from topgun_rows`); n != 0 {
-		t.Errorf("%d rows were written", n)
+	if n := pgtest.Value[int64](t, url, `select count(*) from topgun_rows`); n != 1 {
+		t.Errorf("%d rows were written, want the one that was allowed", n)
 	}
 }
 

@@ -35,6 +35,9 @@ func (s *Store) Adopt(ctx context.Context, owner string) error {
 	return s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 		defer cancel()
+		if err := s.take(ctx, conn); err != nil {
+			return classify(ctx, "adopt the database", err)
+		}
 		tag, err := conn.Exec(limited, `update topgun_store set owner = $1, lsn = 0 where fence = $2`, owner, s.fence)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = s.replaced(limited, conn)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,7 +58,7 @@ const settings = `select
 	set_config('tcp_keepalives_interval', '5', false),
 	set_config('tcp_keepalives_count', '3', false)`
 
-// begin makes the tables, takes the lock, and raises the fence or checks it.
+// begin makes the tables, takes the lock, and reads the fence or checks it.
 func (s *Store) begin(ctx context.Context, conn *pgx.Conn) error {
 	limited, cancel := context.WithTimeout(ctx, s.opt.Timeout+s.opt.LockWait)
 	defer cancel()
@@ -70,22 +71,79 @@ func (s *Store) begin(ctx context.Context, conn *pgx.Conn) error {
 	if err := s.lock(limited, conn); err != nil {
 		return classify(ctx, "lock the database", err)
 	}
-	if s.fence == 0 {
-		err := conn.QueryRow(limited, `update topgun_store set fence = fence + 1, holder = $1, held_since = now() returning fence, serial`,
-			s.opt.Holder).Scan(&s.fence, &s.serial)
-		return classify(ctx, "take the database", err)
+	if s.known {
+		return classify(ctx, "take the database again", s.resume(limited, conn))
 	}
 	var fence, serial int64
-	err := conn.QueryRow(limited, `select fence, serial from topgun_store`).Scan(&fence, &serial)
-	if err == nil && fence != s.fence {
-		err = s.replaced(limited, conn)
-	}
+	err := conn.QueryRow(limited, `update topgun_store set holder = $1, held_since = now() returning fence, serial`, s.opt.Holder).
+		Scan(&fence, &serial)
 	if err == nil {
-		s.rewound(ctx, serial)
-		s.recoveries.Add(1)
-		s.opt.Logger.InfoContext(ctx, "the database is back")
+		s.known, s.fence, s.serial = true, fence, serial
 	}
-	return classify(ctx, "take the database again", err)
+	return classify(ctx, "take the database", err)
+}
+
+// resume goes on, on a new session, where the last one ended.
+func (s *Store) resume(ctx context.Context, conn *pgx.Conn) error {
+	var fence, serial int64
+	var holder string
+	if err := conn.QueryRow(ctx, `select fence, serial, holder from topgun_store`).Scan(&fence, &serial, &holder); err != nil {
+		return err
+	}
+	if s.raising && fence == s.fence+1 && holder == s.opt.Holder {
+		s.fence, s.taken = fence, true
+	}
+	s.raising = false
+	if err := s.passed(ctx, conn, fence, serial); err != nil {
+		return err
+	}
+	if !s.taken && serial > s.serial {
+		return s.replaced(ctx, conn) // by one that went on before this one had taken it
+	}
+	// One that was refused may have been here meanwhile.
+	if _, err := conn.Exec(ctx, `update topgun_store set holder = $1, held_since = now() where fence = $2`, s.opt.Holder, s.fence); err != nil {
+		return err
+	}
+	s.rewound(ctx, serial)
+	s.recoveries.Add(1)
+	s.opt.Logger.InfoContext(ctx, "the database is back")
+	return nil
+}
+
+// passed returns why this store may not write any more if another has raised the
+// fence. A fence that is lower than it was is one that the database has lost,
+// with all that was written behind it: it has to be raised again.
+func (s *Store) passed(ctx context.Context, conn *pgx.Conn, fence, serial int64) error {
+	if fence > s.fence {
+		return s.replaced(ctx, conn)
+	}
+	if fence < s.fence {
+		s.fence, s.taken = fence, false
+		s.rewound(ctx, serial)
+	}
+	return nil
+}
+
+// take raises the fence before the first change: whoever had the database before
+// writes nothing more. It is not done sooner, since a server that opens the
+// database and finds that it belongs to another must leave it to that one. If
+// anything has been written since this store has looked, the database is not
+// what its owner has decided upon, and it is too late.
+func (s *Store) take(ctx context.Context, conn *pgx.Conn) error {
+	if s.taken {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+	defer cancel()
+	s.raising = true
+	err := conn.QueryRow(limited, `update topgun_store set fence = fence + 1 where fence = $1 and serial = $2 returning fence`, s.fence, s.serial).
+		Scan(&s.fence)
+	s.raising = conn.IsClosed()
+	s.taken = err == nil
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s.replaced(limited, conn)
+	}
+	return err
 }
 
 // rewound compares the number of the last transaction in the database with that

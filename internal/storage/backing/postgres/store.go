@@ -29,7 +29,10 @@ type Store struct {
 	// Guarded by turn.
 	session *pgx.Conn         // nil when there is none
 	owner   string            // who the database has to belong to; see As
-	fence   int64             // what the fence has to be; 0 before the first session
+	known   bool              // fence and serial were read
+	fence   int64             // what the fence has to be
+	taken   bool              // this store has raised it to that
+	raising bool              // it was about to, and was not told whether it has
 	serial  int64             // number of the last transaction known to be committed
 	names   map[mapName]int32 // ids of maps
 
@@ -153,10 +156,10 @@ func (s *Store) Flush(ctx context.Context, _ bool) error {
 	return s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 		defer cancel()
-		var fence int64
-		err := conn.QueryRow(limited, `select fence from topgun_store`).Scan(&fence)
-		if err == nil && fence != s.fence {
-			err = s.replaced(limited, conn)
+		var fence, serial int64
+		err := conn.QueryRow(limited, `select fence, serial from topgun_store`).Scan(&fence, &serial)
+		if err == nil {
+			err = s.passed(limited, conn, fence, serial)
 		}
 		return classify(ctx, "look after the database", err)
 	})
