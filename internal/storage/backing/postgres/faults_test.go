@@ -564,6 +564,16 @@ func TestTheFirstSchemaOfTheSearchPath(t *testing.T) {
 	}
 }
 
+func TestASchemaThatIsNotThere(t *testing.T) {
+	url := pgtest.WithParameter(t, pgtest.Schema(t), "search_path", "a_schema_by_no_name")
+	for _, later := range []bool{false, true} {
+		_, err := postgres.Open(t.Context(), url, postgres.Options{Later: later})
+		if !errors.Is(err, backing.ErrInvalid) || !strings.Contains(err.Error(), "search_path") {
+			t.Errorf("Open: %v, want ErrInvalid that names the search_path", err)
+		}
+	}
+}
+
 // TestADatabaseThatHasGoneBack: transactions that were committed and are not
 // there any more are noticed, on the session that there was and on a new one.
 func TestADatabaseThatHasGoneBack(t *testing.T) {

@@ -73,12 +73,17 @@ type querier interface {
 
 // formatOf is the format of the tables, 0 when there are none.
 func formatOf(ctx context.Context, q querier) (int, error) {
-	var there bool
-	if err := q.QueryRow(ctx, `select to_regclass(format('%I.topgun_store', current_schema())) is not null`).Scan(&there); err != nil || !there {
+	var schema, there bool
+	err := q.QueryRow(ctx, `select current_schema() is not null, to_regclass(quote_ident(current_schema()) || '.topgun_store') is not null`).
+		Scan(&schema, &there)
+	if err == nil && !schema {
+		err = fmt.Errorf("%w: no schema of the search_path is there, or the role may use none of them: make one, or name another", backing.ErrInvalid)
+	}
+	if err != nil || !there {
 		return 0, err
 	}
 	var format int
-	err := q.QueryRow(ctx, `select format from topgun_store`).Scan(&format)
+	err = q.QueryRow(ctx, `select format from topgun_store`).Scan(&format)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("the table topgun_store is empty: %w", backing.ErrFormat)
 	}
