@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -36,8 +37,12 @@ func away(err error) bool {
 	if !errors.As(err, &pg) {
 		return errors.Is(err, backing.ErrIO)
 	}
-	class := pg.Code[:2]
-	return class == "57" || class == "08" || class == "53" // shuts down or starts, connection, no room for it
+	for _, class := range []string{"57", "08", "53"} { // shuts down or starts, connection, no room for it
+		if strings.HasPrefix(pg.Code, class) {
+			return true
+		}
+	}
+	return false
 }
 
 // kindOf reads the SQLSTATE of an error.

@@ -46,6 +46,17 @@ func TestErrorsHaveTheirPlace(t *testing.T) {
 	}
 }
 
+// TestWhatIsAway: a database that answers and refuses is not, whatever its answer
+// looks like.
+func TestWhatIsAway(t *testing.T) {
+	for code, want := range map[string]bool{"57P03": true, "08006": true, "53300": true, "28P01": false, "3D000": false, "5": false, "": false} {
+		err := classify(t.Context(), "connect", &pgconn.PgError{Code: code})
+		if got := away(err); got != want {
+			t.Errorf("%q: away is %t, want %t", code, got, want)
+		}
+	}
+}
+
 func TestDamagedPositions(t *testing.T) {
 	if _, err := readMark(1, make([]byte, positionBytes+1)); !errors.Is(err, backing.ErrCorrupt) {
 		t.Errorf("positions that end early: %v, want ErrCorrupt", err)
