@@ -252,6 +252,38 @@ func TestAnIdleFarStoreIsLookedAfter(t *testing.T) {
 	})
 }
 
+// TestAFarStoreThatIsAwayFromTheBeginningIsBehind: with what, nobody knows yet.
+func TestAFarStoreThatIsAwayFromTheBeginningIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := memory.New(), memory.New()
+		write(t, near, 1, put("a", 1))
+		away := &recorder{Store: memory.New()}
+		if err := away.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := writebehind.New(t.Context(), near, away, writebehind.Options{Clock: app.SystemClock()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if c := s.Counters(); c.Err == nil || c.Behind != time.Minute {
+			t.Errorf("%+v, want it to be behind since the beginning", c)
+		}
+		away.mu.Lock()
+		away.Store = far
+		away.mu.Unlock()
+		if err := s.Flush(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		if c := s.Counters(); c.Err != nil || c.Behind != 0 || c.Rows != 1 {
+			t.Errorf("%+v, want it to have caught up", c)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestAnIdleFarStoreIsLookedAfterBetweenCheckpoints: a checkpoint with nothing
 // in it does not pass for a far store that is there.
 func TestAnIdleFarStoreIsLookedAfterBetweenCheckpoints(t *testing.T) {

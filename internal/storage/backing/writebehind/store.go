@@ -28,7 +28,7 @@ type Store struct {
 	closed   bool
 	staged   stage
 	mark     backing.Mark // what near reaches with all that is staged
-	since    time.Time    // when the oldest staged row or mark came; zero when there is none
+	since    time.Time    // when the oldest row or mark came that far lacks; zero when there is none
 	flying   time.Time    // the same of what is being written
 	catchUp  bool         // staging is not all that far lacks
 	hurry    bool         // do not wait for Delay, nor for the end of a pause
@@ -58,7 +58,8 @@ type Counters struct {
 	StagedRows, StagedBytes int
 	CatchingUp              bool
 
-	// Behind is how long the oldest thing that has not gone on has waited.
+	// Behind is how long the oldest thing that has not gone on has waited. What is
+	// from before this store was made counts from then.
 	Behind time.Duration
 
 	// Err is why the far store could not be written at the last attempt; nil
@@ -81,7 +82,8 @@ func New(ctx context.Context, near, far backing.Store, opt Options) (*Store, err
 	}
 	s := &Store{
 		near: near, far: far, opt: opt, base: mark, mark: mark,
-		turn: make(chan struct{}, 1), bell: make(chan struct{}, 1),
+		since: opt.Clock.Now(), // what far lacks from an earlier life is not known before it is asked
+		turn:  make(chan struct{}, 1), bell: make(chan struct{}, 1),
 	}
 	s.turn <- struct{}{}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
