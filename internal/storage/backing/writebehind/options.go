@@ -27,7 +27,8 @@ type Options struct {
 
 	// StagedBytes bounds what waits in memory; what does not fit is found again
 	// by reading both stores. While rows are being written as much again may
-	// wait. Default 128 MiB.
+	// wait, and as much again comes with a checkpoint that is being made. Default
+	// 128 MiB.
 	StagedBytes int
 
 	// RetryMin and RetryMax bound the pause after a failure. Defaults 100 ms and
