@@ -3,9 +3,8 @@
 // Take has a checkpoint made, fixes the rows of the store, and takes the log from
 // the store's mark to the durable end as it is a moment later: rows and log
 // together are the state at that position, while the node goes on. With a base,
-// only rows beyond the base's positions are written. Rows that were removed from
-// the store since the base are not mentioned: only reclaimed tombstones are ever
-// removed, and what brings one back reclaims it again.
+// only rows beyond the base's positions are written, and of the others the keys:
+// one whose deletion was forgotten since the base is in neither, and is gone.
 //
 // Restore gives an empty store the state of a chain of snapshots, as one
 // checkpoint. Every partition begins a new epoch: positions that were handed out

@@ -35,14 +35,35 @@ type node struct {
 	t    *testing.T
 	rng  *rand.Rand
 	time int64
+	idle bool // nobody writes during a backup
 	tags []records.Op
 }
 
 func newNode(t *testing.T, seed uint64) *node {
 	t.Helper()
 	quiet := engine.CheckpointOptions{LogBytes: 1 << 40, Every: 1000 * time.Hour}
-	return &node{World: gridtest.Open(t, gridtest.Options{Checkpoint: quiet}), t: t, rng: rand.New(rand.NewPCG(seed, 1))}
+	short := engine.Options{Lifetimes: records.Lifetimes{Tombstones: retention}}
+	return &node{World: gridtest.Open(t, gridtest.Options{Checkpoint: quiet, Engine: short}), t: t, rng: rand.New(rand.NewPCG(seed, 1))}
 }
+
+// retention is how long the nodes of the histories remember a deletion.
+const retention = time.Minute
+
+// pass lets so much time go by that deletions are forgotten, and has the rows of
+// forgotten keys taken out of the store. It may happen again, for keys go only
+// behind a checkpoint that has their deletion.
+func (n *node) pass() {
+	for range 2 {
+		n.checkpoint(func(error) {})
+		n.Clock.Advance(2 * retention)
+		n.time += 2 * retention.Milliseconds()
+		n.Engine.Sweep(0)
+		n.Settle()
+	}
+	n.checkpoint(func(error) {})
+}
+
+func (n *node) checkpoint(done func(error)) { n.Checkpointer.Request(done); n.Settle() }
 
 func key(n int) string { return fmt.Sprint("k", n) }
 
@@ -99,6 +120,9 @@ type busyLog struct {
 }
 
 func (l *busyLog) Replay(from log.LSN, fn func(log.LSN, []byte) error) error {
+	if l.node.idle {
+		return l.Log.Replay(from, fn)
+	}
 	l.node.write(l.node.rng.IntN(6))
 	l.copied = state(l.node.t, l.node.World)
 	err := l.Log.Replay(from, fn)
@@ -110,7 +134,7 @@ func (n *node) source() (backup.Source, *busyLog) {
 	lg := &busyLog{Log: n.Committer(), node: n}
 	return backup.Source{
 		Node:       "server",
-		Checkpoint: func(done func(error)) { n.Checkpointer.Request(done); n.Settle() },
+		Checkpoint: n.checkpoint,
 		Log:        lg, Store: n.Store, Clock: n.Clock, Random: random{n.rng},
 	}, lg
 }
@@ -167,9 +191,9 @@ func restore(t *testing.T, a *snapshot.Archive) *gridtest.World {
 	return gridtest.OpenStore(t, store, gridtest.Options{})
 }
 
-// TestRestoredIsWhatWas backs a node up again and again while it is written to,
-// restores the chain each time, and compares with the state at the position
-// that the backup names.
+// TestRestoredIsWhatWas backs a node up again and again while it is written to
+// and forgets deletions, restores the chain each time, and compares with the
+// state at the position that the backup names.
 func TestRestoredIsWhatWas(t *testing.T) {
 	seeds := []uint64{*seedFlag}
 	if *seedFlag == 0 {
@@ -187,6 +211,9 @@ func TestRestoredIsWhatWas(t *testing.T) {
 			}
 			for i := range 4 {
 				n.write(n.rng.IntN(25))
+				if n.rng.IntN(2) == 0 {
+					n.pass()
+				}
 				want := n.backup(a, i)
 				got := state(t, restore(t, a))
 				if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -194,6 +221,29 @@ func TestRestoredIsWhatWas(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestForgottenDeletionsStayForgotten deletes what a backup has, and takes the
+// next one when the deletions are forgotten: nothing in it may speak of them, and
+// nothing may come back.
+func TestForgottenDeletionsStayForgotten(t *testing.T) {
+	n := newNode(t, 1)
+	n.idle = true
+	a, err := snapshot.OpenArchive(vfs.NewMem(), "backups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag := gridtest.Add(set, key(0), gridtest.Int(1), gridtest.At(1, "c"))
+	n.Write(t, gridtest.Put(lww, key(0), gridtest.Int(1), gridtest.At(1, "c")), gridtest.Put(lww, key(1), gridtest.Int(1), gridtest.At(1, "c")), tag)
+	n.backup(a, 0)
+	n.Write(t, gridtest.Put(lww, key(0), nil, gridtest.At(2, "c")), gridtest.Drop(set, key(0), tag.Tag))
+	n.pass()
+	for i := range 2 { // in the backup itself, and in one that builds on it
+		n.backup(a, i+1)
+		if got := state(t, restore(t, a)); len(got) != 1 || got[lww+"/"+key(1)] == "" {
+			t.Errorf("backup %d holds %q", i+1, got)
+		}
 	}
 }
 

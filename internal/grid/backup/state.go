@@ -23,12 +23,12 @@ func Open(c snapshot.Chain) (*State, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	m := merger{keys: map[backing.Key]struct{}{}, shared: records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}), records.Memory{})}
+	m := merger{keys: map[backing.Key]int{}, newest: len(c.Entries()) - 1, shared: records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}), records.Memory{})}
 	if err := m.changes(c, m.name); err != nil {
 		return nil, err
 	}
 	if len(m.keys) > 0 {
-		if err := c.Rows(m.row); err != nil {
+		if err := c.Keys(m.row); err != nil {
 			return nil, err
 		}
 		if err := m.changes(c, m.merge); err != nil {
@@ -60,14 +60,19 @@ func (s *State) Rows(fn func(*backing.Row) error) error {
 		}
 		return nil
 	}
-	err := s.chain.Rows(func(r *backing.Row) error {
-		if err := before(&r.Key); err != nil {
+	err := s.chain.Keys(func(k snapshot.Found) error {
+		if err := before(&k.Key); err != nil {
 			return err
 		}
-		if len(touched) > 0 && touched[0].Key.Compare(r.Key) == 0 {
+		switch {
+		case len(touched) > 0 && touched[0].Key.Compare(k.Key) == 0:
 			return nil // comes with the next, or at the end
+		case k.Row != nil:
+			return give(k.Row)
+		case k.Kept:
+			return fmt.Errorf("%w: no backup of the chain has the row of %v", snapshot.ErrChain, k.Key)
 		}
-		return give(r)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -81,17 +86,20 @@ func (s *State) Reached() snapshot.Positions { return s.chain.Last().Trailer.Rea
 // merger merges the changes of the logs into the rows that they touch, with the
 // code that a start of the server does it with.
 type merger struct {
-	keys     map[backing.Key]struct{} // what the changes touch
+	keys     map[backing.Key]int // what the changes touch, and the snapshot from which on they count
+	newest   int                 // place of the newest snapshot
 	shared   *records.Shared
 	replicas [partition.Count]*records.Replica
 }
 
-func (m *merger) changes(c snapshot.Chain, fn func(*change.Record) error) error {
-	return c.Frames(func(payload []byte) error { return change.ReadBatch(payload, fn) })
+func (m *merger) changes(c snapshot.Chain, fn func(place int, c *change.Record) error) error {
+	return c.Frames(func(place int, payload []byte) error {
+		return change.ReadBatch(payload, func(c *change.Record) error { return fn(place, c) })
+	})
 }
 
-func (m *merger) name(c *change.Record) error {
-	m.keys[keyOf(c)] = struct{}{}
+func (m *merger) name(_ int, c *change.Record) error {
+	m.keys[keyOf(c)] = m.newest
 	return nil
 }
 
@@ -99,16 +107,28 @@ func keyOf(c *change.Record) backing.Key {
 	return backing.Key{Tenant: c.Tenant, Map: c.Map, Partition: c.Pos.Partition, Hash: c.KeyHash, Key: c.Key}
 }
 
-func (m *merger) row(r *backing.Row) error {
-	if _, ok := m.keys[r.Key]; !ok {
+func (m *merger) row(k snapshot.Found) error {
+	if _, ok := m.keys[k.Key]; !ok {
 		return nil
 	}
-	row := *r
-	row.Map, row.Key.Key = strings.Clone(r.Map), strings.Clone(r.Key.Key)
-	return m.replica(r.Partition).InstallRow(row)
+	m.keys[k.Key] = k.From
+	if k.Row == nil {
+		return nil
+	}
+	row := *k.Row
+	row.Map, row.Key.Key = strings.Clone(row.Map), strings.Clone(row.Key.Key)
+	return m.replica(row.Partition).InstallRow(row)
 }
 
-func (m *merger) merge(c *change.Record) error { return m.replica(c.Pos.Partition).InstallRecord(c) }
+func (m *merger) merge(place int, c *change.Record) error {
+	r := m.replica(c.Pos.Partition)
+	if place < m.keys[keyOf(c)] {
+		// The key has been written again or has ended since. That a write was
+		// re-stamped is remembered for a time of its own.
+		return r.InstallRestamp(c)
+	}
+	return r.InstallRecord(c)
+}
 
 func (m *merger) replica(id partition.ID) *records.Replica {
 	if m.replicas[id] == nil {

@@ -156,7 +156,7 @@ func (t *take) copy() error {
 			return false, err
 		}
 		if t.base != nil && row.Seq <= t.base.Since[row.Partition].Seq {
-			return true, nil
+			return true, t.out.Keep(row.Key)
 		}
 		return true, t.out.Row(&row)
 	})

@@ -72,12 +72,8 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 		return fmt.Errorf("map %q, key %q at %s is a record of a %s: %w", c.Map, c.Key, c.Pos, c.Kind, err)
 	}
 	r.seq = max(r.seq, c.Pos.Seq)
-	if !c.Original.IsZero() {
-		rec, err := crdt.ParseLWW(c.After)
-		if err != nil {
-			return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
-		}
-		r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, rec.TS, c.Pos.Seq)
+	if err := r.InstallRestamp(c); err != nil {
+		return err
 	}
 	t := r.open(m)
 	if err := r.fetch(m, t, c.KeyHash, c.Key); err != nil {
@@ -111,6 +107,20 @@ func (r *Replica) InstallRecord(c *change.Record) error {
 	r.markDirty(m, e)
 	r.sum(m, t, e, next, !known)
 	r.installed(m, e.Hash(), e.Arrival(), next)
+	return nil
+}
+
+// InstallRestamp takes from a logged change only the memory that its write was
+// re-stamped, if it was.
+func (r *Replica) InstallRestamp(c *change.Record) error {
+	if c.Original.IsZero() {
+		return nil
+	}
+	rec, err := crdt.ParseLWW(c.After)
+	if err != nil {
+		return fmt.Errorf("map %q, key %q at %s: %w", c.Map, c.Key, c.Pos, err)
+	}
+	r.putRestamp(c.Map, c.Key, c.KeyHash, c.Original, rec.TS, c.Pos.Seq)
 	return nil
 }
 

@@ -77,9 +77,9 @@ func equal(a, b Positions) bool {
 	return true
 }
 
-// Frames calls fn for every frame of the chain, oldest snapshot first, and
-// checks every block on the way.
-func (c Chain) Frames(fn func(payload []byte) error) error {
+// Frames calls fn for every frame of the chain, oldest snapshot first, with the
+// place of its snapshot in the chain, and checks every block on the way.
+func (c Chain) Frames(fn func(place int, payload []byte) error) error {
 	for i := range c.parts {
 		s, err := c.open(i)
 		if err != nil {
@@ -89,7 +89,7 @@ func (c Chain) Frames(fn func(payload []byte) error) error {
 			if it.Payload == nil {
 				return nil
 			}
-			return fn(it.Payload)
+			return fn(i, it.Payload)
 		})
 		if err := errors.Join(err, s.close()); err != nil {
 			return fmt.Errorf("%s: %w", c.parts[i].path, err)
@@ -98,9 +98,26 @@ func (c Chain) Frames(fn func(payload []byte) error) error {
 	return nil
 }
 
-// Rows calls fn for every key of the chain with its newest row, ascending. The
-// row is valid during the call.
-func (c Chain) Rows(fn func(*backing.Row) error) (err error) {
+// Found is what the rows of a chain say of a key.
+type Found struct {
+	Key backing.Key
+
+	// Row is the newest row, nil when there is none: the key is gone, or only
+	// frames have it. It is valid during the call that is given it.
+	Row *backing.Row
+
+	// From is the place of the first snapshot whose frames count. What comes
+	// before belongs to a life of the key that has ended, or is older than Row.
+	From int
+
+	// Kept means that the newest snapshot names the key without having its row:
+	// the row, or a frame, is in another one.
+	Kept bool
+}
+
+// Keys calls fn for every key that rows of the chain name, ascending. A key that
+// no row names is only in frames, and those of the newest snapshot count.
+func (c Chain) Keys(fn func(Found) error) (err error) {
 	var open sources
 	defer func() {
 		for _, s := range open {
@@ -119,27 +136,42 @@ func (c Chain) Rows(fn func(*backing.Row) error) (err error) {
 	}
 	live := slices.DeleteFunc(slices.Clone(open), func(s *source) bool { return s.done })
 	heap.Init(&live)
-	var last backing.Key
-	some := false
+	var same sources
 	for len(live) > 0 {
-		s := live[0]
-		// Of one key the newest snapshot comes first; the others are older.
-		if !some || last.Compare(s.item.Row.Key) != 0 {
-			last, some = s.item.Row.Key, true
-			if err := fn(&s.item.Row); err != nil {
-				return err
-			}
+		same = append(same[:0], heap.Pop(&live).(*source))
+		for len(live) > 0 && live[0].item.Row.Key.Compare(same[0].item.Row.Key) == 0 {
+			same = append(same, heap.Pop(&live).(*source))
 		}
-		if err := s.next(); err != nil {
+		if err := fn(c.find(same)); err != nil {
 			return err
 		}
-		if s.done {
-			heap.Pop(&live)
-		} else {
-			heap.Fix(&live, 0)
+		for _, s := range same {
+			if err := s.next(); err != nil {
+				return err
+			}
+			if !s.done {
+				heap.Push(&live, s)
+			}
 		}
 	}
 	return nil
+}
+
+// find puts together what the snapshots that name a key say, newest first.
+func (c Chain) find(same sources) Found {
+	f := Found{Key: same[0].item.Row.Key, From: len(c.parts) - 1}
+	for _, s := range same {
+		switch {
+		case s.age < f.From: // the snapshot at From did not find the key
+			return f
+		case !s.item.Kept:
+			f.Row = &s.item.Row
+			return f
+		}
+		f.Kept = true
+		f.From--
+	}
+	return f
 }
 
 // source reads the rows of one snapshot.
@@ -215,8 +247,8 @@ func (h sources) Less(i, j int) bool {
 // Swap implements heap.Interface.
 func (h sources) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-// Push implements heap.Interface; nothing is pushed.
-func (h *sources) Push(any) {}
+// Push implements heap.Interface.
+func (h *sources) Push(s any) { *h = append(*h, s.(*source)) }
 
 // Pop implements heap.Interface.
 func (h *sources) Pop() any {

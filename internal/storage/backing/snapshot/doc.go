@@ -8,8 +8,10 @@
 // may speak of what a row already covers; whoever installs them skips what is not
 // beyond the row's sequence number, as a start of the server does.
 //
-// An incremental snapshot has a base, another snapshot of the same log, and
-// holds the rows beyond the positions that the base has reached. A chain is a
+// An incremental snapshot has a base, another snapshot of the same log. It holds
+// the rows beyond the positions that the base has reached, and names the keys of
+// all others: what it does not name is gone. A deletion may be forgotten between
+// two backups, and its key must not come back from the older one. A chain is a
 // full snapshot followed by incremental ones, each with the one before as its
 // base.
 //

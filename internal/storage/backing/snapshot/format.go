@@ -11,7 +11,7 @@ import (
 )
 
 // Version is the format that this build writes, and the only one it reads.
-const Version = 1
+const Version = 2
 
 // magic begins every stream; footMagic ends it.
 const (
@@ -42,6 +42,10 @@ const (
 	flushBytes = 256 << 10
 	maxBlock   = backing.MaxStateBytes + backing.MaxKeyBytes + backing.MaxMapBytes + flushBytes
 )
+
+// kept is the kind of a row that has no state: the key is as the base has it. No
+// row of a store is of this kind.
+const kept = 0
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -92,6 +96,7 @@ func (h Header) Full() bool { return h.Base == "" }
 // Trailer says how far a snapshot reaches. Only a complete stream has one.
 type Trailer struct {
 	Rows   uint64 `json:"rows"`
+	Kept   uint64 `json:"kept,omitempty"` // keys of an incremental one that are as the base has them
 	Frames uint64 `json:"frames"`
 
 	// Reached is what the state contains when rows and frames are installed.

@@ -18,6 +18,7 @@ import (
 // not nil. What it refers to is valid until the next call of Next.
 type Item struct {
 	Row     backing.Row
+	Kept    bool // the row is a key only, and is as the base has it
 	LSN     uint64
 	Payload []byte
 }
@@ -38,6 +39,7 @@ type Reader struct {
 	rest   []byte // of plain, not yet handed out
 	check  backing.Checker
 	rows   uint64
+	kept   uint64
 	frames uint64
 }
 
@@ -92,7 +94,11 @@ func (r *Reader) Next() (Item, error) {
 	var it Item
 	if r.kind == blockRows {
 		it.Row = p.row()
-		r.rows++
+		if it.Kept = it.Row.Kind == kept; it.Kept {
+			r.kept++
+		} else {
+			r.rows++
+		}
 	} else {
 		it.LSN = p.uvarint()
 		it.Payload = p.bytes()
@@ -102,6 +108,9 @@ func (r *Reader) Next() (Item, error) {
 		return Item{}, corrupt("a block before byte %d does not decode", r.offset)
 	}
 	r.rest = p.b
+	if it.Kept && (r.header.Full() || len(it.Row.State) > 0) {
+		return Item{}, corrupt("a key without a row before byte %d", r.offset)
+	}
 	if it.Payload == nil {
 		if err := r.check.Row(&backing.Write{Row: it.Row}); err != nil {
 			return Item{}, corrupt("before byte %d: %v", r.offset, err)
@@ -126,8 +135,8 @@ func (r *Reader) nextBlock() error {
 		if err := json.Unmarshal(payload, &r.trailer); err != nil {
 			return corrupt("the trailer: %v", err)
 		}
-		if r.trailer.Rows != r.rows || r.trailer.Frames != r.frames {
-			return corrupt("%d rows and %d frames, the trailer says %d and %d", r.rows, r.frames, r.trailer.Rows, r.trailer.Frames)
+		if t := r.trailer; t.Rows != r.rows || t.Kept != r.kept || t.Frames != r.frames {
+			return corrupt("%d rows, %d keys and %d frames, the trailer says %d, %d and %d", r.rows, r.kept, r.frames, t.Rows, t.Kept, t.Frames)
 		}
 		foot := make([]byte, footBytes)
 		if err := r.read(foot); err != nil {

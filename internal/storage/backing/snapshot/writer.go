@@ -44,13 +44,21 @@ func NewWriter(out io.Writer, h Header) (*Writer, error) {
 }
 
 // Row adds a row; rows are strictly ascending by key. It keeps nothing of it.
-func (w *Writer) Row(r *backing.Row) error {
+func (w *Writer) Row(r *backing.Row) error { return w.row(r, &w.trailer.Rows) }
+
+// Keep names a key of an incremental snapshot whose row the base has. It stands
+// where the row would.
+func (w *Writer) Keep(k backing.Key) error {
+	return w.row(&backing.Row{Key: k, Kind: kept}, &w.trailer.Kept)
+}
+
+func (w *Writer) row(r *backing.Row, count *uint64) error {
 	if w.err == nil {
 		w.fail(w.check.Row(&backing.Write{Row: *r}))
 	}
 	if w.begin(blockRows) {
 		w.gathered = appendRow(w.gathered, r)
-		w.trailer.Rows++
+		*count++
 		w.flushIfFull()
 	}
 	return w.err
