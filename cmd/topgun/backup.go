@@ -101,6 +101,10 @@ func (c backupCommand) keep(archive *snapshot.Archive, in io.Reader, stdout io.W
 	if err != nil {
 		return err
 	}
+	if last := chain.Last(); last.Name != snapshot.FileName(name) {
+		return fmt.Errorf("the backup %s is complete, but %s in the same directory is of a later time, and a restore would use that: "+
+			"has the clock been set back? Move the later one away", snapshot.FileName(name), last.Name)
+	}
 	_, err = fmt.Fprintln(stdout, describe(chain.Last()))
 	return err
 }

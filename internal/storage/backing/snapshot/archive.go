@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +41,9 @@ type Entry struct {
 	Trailer Trailer
 }
 
-// List returns the snapshots of the archive, oldest first. It fails for a file
-// that has a snapshot's name and is none.
+// List returns the snapshots of the archive, oldest first by the time that they
+// reach, whatever their files are called. It fails for a file that has a
+// snapshot's name and is none.
 func (a *Archive) List() ([]Entry, error) {
 	names, err := a.fs.List(a.dir)
 	if err != nil {
@@ -58,7 +60,9 @@ func (a *Archive) List() ([]Entry, error) {
 		}
 		all = append(all, e)
 	}
-	slices.SortFunc(all, func(x, y Entry) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(all, func(x, y Entry) int {
+		return cmp.Or(cmp.Compare(x.Trailer.At, y.Trailer.At), strings.Compare(x.Name, y.Name))
+	})
 	return all, nil
 }
 
@@ -76,9 +80,12 @@ func (a *Archive) entry(name string) (e Entry, err error) {
 	return Entry{Name: name, Bytes: size, Header: r.Header(), Trailer: t}, err
 }
 
+// FileName is what the file of a snapshot is called in an archive.
+func FileName(name string) string { return name + suffix }
+
 // Create begins a snapshot. It becomes part of the archive with Commit.
 func (a *Archive) Create(name string) (*Part, error) {
-	path := a.fs.PathJoin(a.dir, name+suffix)
+	path := a.fs.PathJoin(a.dir, FileName(name))
 	f, err := a.fs.Create(path+partSuffix, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", path+partSuffix, err)
@@ -151,6 +158,21 @@ func openFile(fsys vfs.FS, path string) (vfs.File, int64, error) {
 	return f, info.Size(), nil
 }
 
+// newest is the last snapshot on which no other builds: the clock of a server may
+// have been set back between a snapshot and the next.
+func newest(all []Entry) Entry {
+	built := map[string]bool{}
+	for _, e := range all {
+		built[e.Header.Base] = true
+	}
+	for _, e := range slices.Backward(all) {
+		if !built[e.Header.ID] {
+			return e
+		}
+	}
+	return all[len(all)-1]
+}
+
 // Latest is the chain that ends with the newest snapshot of the archive: a full
 // one and the incremental ones behind it. It is empty when the archive is.
 func (a *Archive) Latest() (Chain, error) {
@@ -163,7 +185,7 @@ func (a *Archive) Latest() (Chain, error) {
 		byID[e.Header.ID] = e
 	}
 	c := Chain{fs: a.fs}
-	for e := all[len(all)-1]; ; {
+	for e := newest(all); ; {
 		c.parts = append(c.parts, part{path: a.fs.PathJoin(a.dir, e.Name), Entry: e})
 		if e.Header.Full() {
 			break

@@ -281,6 +281,44 @@ func TestArchiveWithAHole(t *testing.T) {
 	}
 }
 
+// TestTheNewestSnapshotIsFoundByItsTime, not by its file's name, which people
+// choose when they keep a stream; and not before the one that it builds on.
+func TestTheNewestSnapshotIsFoundByItsTime(t *testing.T) {
+	a, err := OpenArchive(vfs.NewMem(), "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, base string
+		at         int64
+		newest     string
+	}{
+		{"now", "", 10, "now"},
+		{"20260101", "now", 11, "20260101"},
+		{"20250101", "20260101", 5, "20250101"}, // the clock was set back
+		{"another", "", 20, "another"},
+	} {
+		p, err := a.Create(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := NewWriter(p, Header{ID: c.name, Base: c.base, Log: "l"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Close(Positions{}, c.at); errors.Join(err, p.Commit()) != nil {
+			t.Fatal(err)
+		}
+		chain, err := a.Latest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := chain.Last().Name; got != FileName(c.newest) {
+			t.Errorf("with %s the newest is %s", c.name, got)
+		}
+	}
+}
+
 func TestAnUnfinishedSnapshotIsNone(t *testing.T) {
 	fs := vfs.NewMem()
 	a, err := OpenArchive(fs, "d")
