@@ -149,6 +149,9 @@ func FromJSON(dst []byte, text []byte) ([]byte, error) {
 	p.d.UseNumber()
 	out, err := p.value(dst, 0)
 	if err == nil {
+		err = Check(out[len(dst):])
+	}
+	if err == nil {
 		if _, end := p.d.Token(); !errors.Is(end, io.EOF) {
 			err = errors.New("something follows the value")
 		}
@@ -160,6 +163,11 @@ func FromJSON(dst []byte, text []byte) ([]byte, error) {
 }
 
 type jsonParser struct{ d *json.Decoder }
+
+// jsonDepth bounds the recursion. A map as pairs takes three levels of JSON, a
+// special form at the end two; whether the value itself is too deep is checked
+// when it is there.
+const jsonDepth = 3*MaxDepth + 2
 
 func (p *jsonParser) value(dst []byte, depth int) ([]byte, error) {
 	t, err := p.d.Token()
@@ -176,7 +184,7 @@ func (p *jsonParser) value(dst []byte, depth int) ([]byte, error) {
 	case json.Number:
 		return appendJSONNumber(dst, t.String())
 	case json.Delim:
-		if depth == MaxDepth {
+		if depth == jsonDepth {
 			return nil, ErrDepth
 		}
 		if t == '[' {

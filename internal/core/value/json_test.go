@@ -63,6 +63,28 @@ func TestJSONForms(t *testing.T) {
 	}
 }
 
+// TestJSONIsAsDeepAsTheValue nests values as deep as they may be, in forms that
+// take more levels of JSON than of the value.
+func TestJSONIsAsDeepAsTheValue(t *testing.T) {
+	open := func(n int) []byte { return value.AppendInt(value.AppendMap(nil, 1), int64(n)) }
+	for name, leaf := range map[string][]byte{
+		"nothing special": value.AppendInt(nil, 1),
+		"an extension":    value.AppendExt(nil, 5, []byte{1}),
+	} {
+		v := []byte(nil)
+		for n := range value.MaxDepth {
+			v = append(v, open(n)...)
+		}
+		v = append(v, leaf...)
+		if back, err := value.FromJSON(nil, value.AppendJSON(nil, v)); err != nil || string(back) != string(v) {
+			t.Errorf("%s in %d maps is read back as %d bytes of %d: %v", name, value.MaxDepth, len(back), len(v), err)
+		}
+		if _, err := value.FromJSON(nil, value.AppendJSON(nil, append(open(0), v...))); !errors.Is(err, value.ErrJSON) {
+			t.Errorf("%s in more maps than may be: %v", name, err)
+		}
+	}
+}
+
 func TestJSONThatIsRefused(t *testing.T) {
 	for _, text := range []string{
 		``, `{`, `1 2`, `nope`, `1e999`, `99999999999999999999`, `{"$bin":1}`, `{"$bin":"?"}`, `{"$new":1}`, `{"$float":"1"}`,
