@@ -213,7 +213,7 @@ func (r *running) counter(l *line) error {
 	if err := r.send(l.counterSync()); err != nil {
 		return err
 	}
-	if err := r.send(&wire.CounterRequest{Name: l.Key}); err != nil {
+	if err := r.send(&wire.CounterRequest{Name: *l.Key}); err != nil {
 		return err
 	}
 	for {
@@ -221,7 +221,7 @@ func (r *running) counter(l *line) error {
 		if err != nil {
 			return err
 		}
-		if m, ok := m.(*wire.CounterResponse); ok && m.Name == l.Key {
+		if m, ok := m.(*wire.CounterResponse); ok && m.Name == *l.Key {
 			return nil
 		}
 	}

@@ -1,9 +1,12 @@
 package transfer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
@@ -28,8 +31,8 @@ var ErrLine = errors.New("transfer: not a line of an export")
 type line struct {
 	Type string `json:"type"`
 
-	Map string `json:"map,omitempty"`
-	Key string `json:"key"`
+	Map string  `json:"map,omitempty"`
+	Key *string `json:"key"` // may be empty, but not absent
 
 	// LWW. A deleted key has no value.
 	Timestamp string          `json:"timestamp,omitempty"`
@@ -57,7 +60,7 @@ type orLine struct {
 // for the server's own records, and nothing for what was deleted unless deleted
 // is set.
 func AppendLine(dst []byte, row *backing.Row, deleted bool) ([]byte, error) {
-	l := line{Map: row.Map, Key: row.Key.Key}
+	l := line{Map: row.Map, Key: &row.Key.Key}
 	state := unsafe.String(unsafe.SliceData(row.State), len(row.State))
 	var keep bool
 	var err error
@@ -123,35 +126,88 @@ func (l *line) counter(state crdt.CounterState) bool {
 	return true
 }
 
-// parseLine reads one line and checks that it is complete.
+// parseLine reads one line and checks that it is complete and says nothing that
+// would not be brought in.
 func parseLine(text []byte) (line, error) {
 	var l line
-	if err := json.Unmarshal(text, &l); err != nil {
+	if err := l.read(text); err != nil {
 		return l, fmt.Errorf("%w: %w", ErrLine, err)
+	}
+	if err := l.check(); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrLine, err)
+	}
+	return l, nil
+}
+
+func (l *line) read(text []byte) error {
+	if !utf8.Valid(text) { // the decoder would put something else in its place
+		return errors.New("it is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(l); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the object")
+	}
+	return nil
+}
+
+func (l *line) check() error {
+	switch l.Type {
+	case typeLWW, typeOR, typeCounter:
+	default:
+		return fmt.Errorf("type %q, allowed are lww, or and counter", l.Type)
+	}
+	lww := l.Timestamp != "" || l.TTL != 0 || l.Deleted || l.Value != nil
+	or := l.Records != nil || l.Removed != nil
+	counter := l.Added != nil || l.Subtracted != nil
+	switch {
+	case l.Key == nil:
+		return errors.New("it names no key")
+	case (l.Map == "") != (l.Type == typeCounter):
+		return errors.New("it needs a map, and a counter has none")
+	case lww && l.Type != typeLWW, or && l.Type != typeOR, counter && l.Type != typeCounter:
+		return fmt.Errorf("it has a field that is not one of type %s", l.Type)
 	}
 	switch l.Type {
 	case typeLWW:
-		_, err := hlc.Parse(l.Timestamp)
-		switch {
-		case l.Map == "":
-			return l, fmt.Errorf("%w: it names no map", ErrLine)
-		case err != nil:
-			return l, fmt.Errorf("%w: timestamp: %w", ErrLine, err)
-		case l.Deleted == (len(l.Value) > 0):
-			return l, fmt.Errorf("%w: it needs either a value or deleted", ErrLine)
-		}
+		return l.checkLWW()
 	case typeOR:
-		if l.Map == "" {
-			return l, fmt.Errorf("%w: it names no map", ErrLine)
-		}
-		for _, r := range l.Records {
-			if _, err := hlc.Parse(r.Timestamp); err != nil || r.Tag == "" {
-				return l, fmt.Errorf("%w: a record needs a tag and a timestamp", ErrLine)
-			}
-		}
-	case typeCounter:
+		return l.checkOR()
 	default:
-		return l, fmt.Errorf("%w: type %q, allowed are lww, or and counter", ErrLine, l.Type)
+		return errors.Join(checkCounts(l.Added), checkCounts(l.Subtracted))
 	}
-	return l, nil
+}
+
+func (l *line) checkLWW() error {
+	_, err := hlc.Parse(l.Timestamp)
+	switch {
+	case err != nil:
+		return fmt.Errorf("timestamp: %w", err)
+	case string(l.Value) == "null": // which means deleted to the server
+		return errors.New("the value null cannot be kept; deleted removes the key")
+	case l.Deleted == (len(l.Value) > 0):
+		return errors.New("it needs either a value or deleted")
+	}
+	return nil
+}
+
+func (l *line) checkOR() error {
+	for _, r := range l.Records {
+		if _, err := hlc.Parse(r.Timestamp); err != nil || r.Tag == "" {
+			return errors.New("a record needs a tag and a timestamp")
+		}
+	}
+	return nil
+}
+
+func checkCounts(counts map[string]float64) error {
+	for node, n := range counts {
+		if n < 0 {
+			return fmt.Errorf("count %v of node %q: not a total", n, node)
+		}
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ func (l *line) lwwOps() ([]wire.ClientOp, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := wire.ClientOp{MapName: l.Map, Key: l.Key, OpType: "REMOVE"}
+	op := wire.ClientOp{MapName: l.Map, Key: *l.Key, OpType: "REMOVE"}
 	rec := wire.LWWRecord{Timestamp: ts, TTL: l.TTL}
 	if !l.Deleted {
 		op.OpType = "PUT"
@@ -53,17 +53,17 @@ func (l *line) orOps() ([]wire.ClientOp, error) {
 		if r.TTL != nil {
 			rec.TTL = wire.Some(*r.TTL)
 		}
-		ops = append(ops, wire.ClientOp{MapName: l.Map, Key: l.Key, OpType: "OR_ADD", ORRecord: wire.Some(rec)})
+		ops = append(ops, wire.ClientOp{MapName: l.Map, Key: *l.Key, OpType: "OR_ADD", ORRecord: wire.Some(rec)})
 	}
 	for _, tag := range l.Removed {
-		ops = append(ops, wire.ClientOp{MapName: l.Map, Key: l.Key, OpType: "OR_REMOVE", ORTag: wire.Some(tag)})
+		ops = append(ops, wire.ClientOp{MapName: l.Map, Key: *l.Key, OpType: "OR_REMOVE", ORTag: wire.Some(tag)})
 	}
 	return ops, nil
 }
 
 // counterSync is the message that brings a counter in.
 func (l *line) counterSync() *wire.CounterSync {
-	return &wire.CounterSync{Name: l.Key, State: wire.CounterState{Positive: numbers(l.Added), Negative: numbers(l.Subtracted)}}
+	return &wire.CounterSync{Name: *l.Key, State: wire.CounterState{Positive: numbers(l.Added), Negative: numbers(l.Subtracted)}}
 }
 
 func numbers(m map[string]float64) wire.NumberMap {
