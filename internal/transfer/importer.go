@@ -31,10 +31,12 @@ type Counts struct {
 }
 
 // The sizes of what is sent: an OP_BATCH holds at most batchOps operations of
-// about batchBytes of text. maxLine bounds a line, and so a value.
+// about batchBytes, or one operation that is larger. A line may be many of them.
+// opOverhead is what an operation takes beside its texts and value.
 const (
 	batchOps   = 500
 	batchBytes = 512 << 10
+	opOverhead = 128
 	maxLine    = 64 << 20
 	maxAnswer  = 16 << 20
 )
@@ -121,7 +123,8 @@ func (r *running) introduce() error {
 func (r *running) lines(in io.Reader) error {
 	s := bufio.NewScanner(in)
 	s.Buffer(make([]byte, 64<<10), maxLine)
-	for n := 1; s.Scan(); n++ {
+	n := 1
+	for ; s.Scan(); n++ {
 		if len(s.Bytes()) == 0 {
 			continue
 		}
@@ -133,10 +136,14 @@ func (r *running) lines(in io.Reader) error {
 			return err
 		}
 	}
-	if err := s.Err(); err != nil {
-		return fmt.Errorf("read the lines: %w", err)
+	err := s.Err()
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		err = fmt.Errorf("line %d: %w: it is longer than %d MiB", n, ErrLine, maxLine>>20)
+	case err != nil:
+		err = fmt.Errorf("read line %d: %w", n, err)
 	}
-	return r.flush()
+	return errors.Join(err, r.flush())
 }
 
 func (r *running) line(text []byte) error {
@@ -152,22 +159,52 @@ func (r *running) line(text []byte) error {
 	if l.Type == typeCounter {
 		return r.counter(&l)
 	}
-	for _, op := range ops {
-		r.next++
-		op.ID = strconv.FormatUint(r.next, 10)
-		r.batch.Ops = append(r.batch.Ops, op)
+	for i := range ops {
+		if err := r.add(&ops[i]); err != nil {
+			return err
+		}
 	}
-	if r.size += len(text); len(r.batch.Ops) >= batchOps || r.size >= batchBytes {
+	return nil
+}
+
+// add puts an operation into the batch, which is sent when it is full.
+func (r *running) add(op *wire.ClientOp) error {
+	size := opOverhead + len(op.MapName) + len(op.Key) + len(op.Record.Value.Value) +
+		len(op.ORRecord.Value.Value) + len(op.ORRecord.Value.Tag) + len(op.ORTag.Value)
+	if r.size+size > batchBytes {
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	r.next++
+	op.ID = strconv.FormatUint(r.next, 10)
+	r.batch.Ops = append(r.batch.Ops, *op)
+	if r.size += size; len(r.batch.Ops) >= batchOps {
 		return r.flush()
 	}
 	return nil
 }
 
-// flush sends the batch and waits for its acknowledgement.
+// flush sends the batch and waits for its acknowledgement. A single operation that
+// makes too large a message is refused like any other, but ends the connection.
 func (r *running) flush() error {
 	if len(r.batch.Ops) == 0 {
 		return nil
 	}
+	err := r.exchange()
+	if len(r.batch.Ops) == 1 && websocket.CloseStatus(err) == websocket.StatusMessageTooBig {
+		r.refused(r.batch.Ops[0].ID, "it is larger than a message to the server may be")
+		err = r.connect()
+	}
+	if err == nil {
+		r.counts.Ops += uint64(len(r.batch.Ops))
+		r.batch.Ops, r.size = r.batch.Ops[:0], 0
+	}
+	return err
+}
+
+// exchange sends the batch and reads until it is acknowledged.
+func (r *running) exchange() error {
 	if err := r.send(&r.batch); err != nil {
 		return err
 	}
@@ -182,8 +219,6 @@ func (r *running) flush() error {
 			r.refused(m.OpID, m.Reason)
 		case *wire.OpAck:
 			if m.LastID == last {
-				r.counts.Ops += uint64(len(r.batch.Ops))
-				r.batch.Ops, r.size = r.batch.Ops[:0], 0
 				return nil
 			}
 		}
