@@ -226,15 +226,22 @@ func (r *running) exchange() error {
 }
 
 func (r *running) refused(id, reason string) {
-	r.counts.Refused++
 	for i := range r.batch.Ops {
-		if op := &r.batch.Ops[i]; op.ID == id && r.Refused != nil {
-			r.Refused(op.MapName, op.Key, reason)
+		if op := &r.batch.Ops[i]; op.ID == id {
+			r.refuse(op.MapName, op.Key, reason)
 		}
 	}
 }
 
-// counter brings in a counter, and waits until the server tells of it.
+func (r *running) refuse(mapName, key, reason string) {
+	r.counts.Refused++
+	if r.Refused != nil {
+		r.Refused(mapName, key, reason)
+	}
+}
+
+// counter brings in a counter. One that the server refuses for good is told of
+// like an operation; what else it may have to say of it goes with the connection.
 func (r *running) counter(l *line) error {
 	if err := r.flush(); err != nil {
 		return err
@@ -245,6 +252,17 @@ func (r *running) counter(l *line) error {
 		}
 	}
 	r.counters++
+	err := r.merge(l)
+	var said *serverError
+	if errors.As(err, &said) && said.code == badRequest {
+		r.refuse("", *l.Key, said.message)
+		return r.connect()
+	}
+	return err
+}
+
+// merge sends a counter, and waits until the server tells of it.
+func (r *running) merge(l *line) error {
 	if err := r.send(l.counterSync()); err != nil {
 		return err
 	}
@@ -269,8 +287,20 @@ func (r *running) send(m wire.Message) error {
 	return nil
 }
 
+// serverError is an ERROR of the server.
+type serverError struct {
+	code    int64
+	message string
+}
+
+// Error repeats what the server says.
+func (e *serverError) Error() string { return "the server says: " + e.message }
+
+// badRequest is the number of the errors that are the fault of what was sent.
+const badRequest = 400
+
 // receive returns the next message that this program knows. An ERROR of the
-// server ends the import.
+// server is a *serverError.
 func (r *running) receive() (wire.Message, error) {
 	for {
 		_, frame, err := r.socket.Read(r.ctx)
@@ -282,7 +312,7 @@ func (r *running) receive() (wire.Message, error) {
 			continue
 		}
 		if e, ok := m.(*wire.Error); ok {
-			return nil, fmt.Errorf("the server says: %s", e.Message)
+			return nil, &serverError{e.Code, e.Message}
 		}
 		return m, nil
 	}

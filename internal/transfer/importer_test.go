@@ -74,9 +74,22 @@ func (r *receiver) answer(m wire.Message, size int) wire.Message {
 			r.keys = append(r.keys, op.Key)
 		}
 		return &wire.OpAck{LastID: m.Ops[len(m.Ops)-1].ID}
+	case *wire.CounterSync:
+		return r.counter(m.Name)
+	case *wire.CounterRequest:
+		return r.counter(m.Name)
 	default:
 		return &wire.DeviceAck{}
 	}
+}
+
+// counter answers what names a counter.
+func (r *receiver) counter(name string) wire.Message {
+	if name == "" {
+		return &wire.Error{Code: 400, Message: "a name is needed"}
+	}
+	r.keys = append(r.keys, name)
+	return &wire.CounterResponse{Name: name}
 }
 
 // bring imports lines and returns the keys that were refused.
@@ -115,6 +128,15 @@ func TestAnOperationThatNoMessageHoldsIsRefused(t *testing.T) {
 	c, refused, err := r.bring(t, lwwLine("a", 1), lwwLine("huge", maxFrame), lwwLine("b", 1))
 	if err != nil || c != (Counts{Lines: 3, Ops: 3, Refused: 1}) || fmt.Sprint(refused, r.keys) != "[huge] [a b]" {
 		t.Errorf("%+v, refused %v, brought in %v, %v", c, refused, r.keys, err)
+	}
+}
+
+// TestACounterThatIsRefusedIsNamed, and what comes behind it is brought in.
+func TestACounterThatIsRefusedIsNamed(t *testing.T) {
+	r := newReceiver(t)
+	c, refused, err := r.bring(t, lwwLine("a", 1), `{"type":"counter","key":"","added":{"n":1}}`, lwwLine("b", 1))
+	if err != nil || c.Refused != 1 || len(refused) != 1 || refused[0] != "" || fmt.Sprint(r.keys) != "[a b]" {
+		t.Errorf("%+v, refused %q, brought in %v, %v", c, refused, r.keys, err)
 	}
 }
 
