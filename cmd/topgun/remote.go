@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/topgunbuild/topgun-go/internal/transport"
@@ -27,11 +28,20 @@ type refusal struct {
 // Error repeats the server's reason.
 func (e *refusal) Error() string { return "the server refuses: " + e.message }
 
+// Validate refuses a server that is no URL. It is called by the parser.
+func (r remote) Validate() error {
+	u, err := url.Parse(r.Server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("--server: %q is not the URL of a server, such as http://localhost:8080", r.Server)
+	}
+	return nil
+}
+
 // do posts a body, which may be empty, and returns that of the answer, which the
 // caller closes. What the server refuses is a *refusal.
 func (r remote) do(ctx context.Context, path string, body []byte) (io.ReadCloser, error) {
-	url := strings.TrimSuffix(r.Server, "/") + path
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	target := strings.TrimSuffix(r.Server, "/") + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
