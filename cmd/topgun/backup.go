@@ -64,13 +64,9 @@ func (c backupCommand) Run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	chain, err := archive.Latest()
+	base, err := c.base(archive)
 	if err != nil {
 		return err
-	}
-	var base *backup.Base
-	if entries := chain.Entries(); len(entries) > 0 && !c.Full {
-		base = backup.BaseOf(chain.Last())
 	}
 	in, err := c.snapshot(ctx, base)
 	if errors.Is(err, backup.ErrBase) {
@@ -82,6 +78,23 @@ func (c backupCommand) Run(ctx context.Context, p process) error {
 	}
 	defer func() { _ = in.Close() }()
 	return c.keep(archive, in, p.stdout)
+}
+
+// base is what the next backup builds on, nil for nothing. A full one does so
+// whatever became of the chain that is there.
+func (c backupCommand) base(archive *snapshot.Archive) (*backup.Base, error) {
+	if c.Full {
+		_, err := archive.List()
+		return nil, err
+	}
+	chain, err := archive.Latest()
+	switch {
+	case errors.Is(err, snapshot.ErrChain):
+		return nil, fmt.Errorf("%w; --full begins a new chain", err)
+	case err != nil || len(chain.Entries()) == 0:
+		return nil, err
+	}
+	return backup.BaseOf(chain.Last()), nil
 }
 
 // keep stores a stream in the archive and says what it was.
