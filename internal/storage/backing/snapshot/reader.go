@@ -145,6 +145,9 @@ func (r *Reader) nextBlock() error {
 		if string(foot[8:]) != footMagic {
 			return corrupt("the foot at byte %d", r.offset-footBytes)
 		}
+		if n, _ := io.ReadFull(r.in, foot[:1]); n > 0 {
+			return corrupt("something follows at byte %d", r.offset)
+		}
 		r.ended = true
 		return nil
 	default:
@@ -221,7 +224,7 @@ func ReadTrailer(in io.ReaderAt, size int64) (Trailer, error) {
 	if err != nil {
 		return Trailer{}, err
 	}
-	if kind != blockTrailer {
+	if kind != blockTrailer || r.offset != size-footBytes {
 		return Trailer{}, corrupt("the foot does not point at the trailer")
 	}
 	var t Trailer

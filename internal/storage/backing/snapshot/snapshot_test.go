@@ -104,6 +104,21 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 }
 
+// TestWhatFollowsASnapshotIsDamage: two that were written to one file, as by >>,
+// are not the first one.
+func TestWhatFollowsASnapshotIsDamage(t *testing.T) {
+	b := write(t, Header{ID: "i"}, nil, nil, nil)
+	for _, more := range [][]byte{{'\n'}, b} {
+		b := slices.Concat(b, more)
+		if _, _, _, err := readAll(b); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d bytes more are read as %v", len(more), err)
+		}
+		if _, err := ReadTrailer(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("with %d bytes more the trailer is %v", len(more), err)
+		}
+	}
+}
+
 func TestRowsThatDoNotFitABlock(t *testing.T) {
 	big := backing.Row{Key: backing.Key{Map: "m", Key: "k"}, Kind: 1, State: bytes.Repeat([]byte("0123456789"), flushBytes)}
 	rows, _, _, err := readAll(write(t, Header{}, []backing.Row{big}, nil, nil))
