@@ -5,10 +5,17 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/topgunbuild/topgun-go/internal/core/change"
+	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hash"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
+	"github.com/topgunbuild/topgun-go/internal/core/value"
+	"github.com/topgunbuild/topgun-go/internal/storage/backing"
 	"github.com/topgunbuild/topgun-go/internal/storage/backing/snapshot"
 )
 
@@ -53,6 +60,32 @@ func TestAFullBackupNeedsNoChain(t *testing.T) {
 	}
 	if chain, err := archive.Latest(); err != nil || chain.Last().Header.ID != "3" {
 		t.Errorf("the newest is %+v, %v", chain.Entries(), err)
+	}
+}
+
+// TestAMapThatIsNotThereIsTold of: an export of nothing is no success.
+func TestAMapThatIsNotThereIsTold(t *testing.T) {
+	var b bytes.Buffer
+	w, err := snapshot.NewWriter(&b, snapshot.Header{ID: "1", Log: "l"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := crdt.AppendLWW(nil, crdt.LWW{TS: hlc.Timestamp{Millis: 1, Node: "n"}, Value: value.AppendInt(nil, 1)})
+	row := backing.Row{Key: backing.Key{Map: "there", Hash: hash.Key("k"), Key: "k"}, Kind: uint8(change.KindLWW), Seq: 1, State: state}
+	written := w.Row(&row)
+	if _, err := w.Close(snapshot.Positions{}, 1); errors.Join(written, err) != nil {
+		t.Fatal(written, err)
+	}
+	r, _, _ := serve(t, http.StatusOK, b.String())
+	for _, c := range []struct {
+		maps []string
+		says string
+	}{{nil, ""}, {[]string{"there"}, ""}, {[]string{"there", "their"}, `no map ["their"]`}} {
+		var out bytes.Buffer
+		err := exportCommand{Map: c.maps, remote: r}.Run(context.Background(), process{stdout: &out})
+		if (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("maps %q: wrote %q, %v", c.maps, &out, err)
+		}
 	}
 }
 

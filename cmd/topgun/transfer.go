@@ -44,10 +44,12 @@ func (c exportCommand) Run(ctx context.Context, p process) error {
 	}
 	out := bufio.NewWriterSize(p.stdout, 1<<16)
 	var buf []byte
+	absent := slices.Clone(c.Map)
 	err = st.Rows(func(r *backing.Row) error {
 		if len(c.Map) > 0 && !slices.Contains(c.Map, r.Map) {
 			return nil
 		}
+		absent = slices.DeleteFunc(absent, func(name string) bool { return name == r.Map })
 		var err error
 		if buf, err = transfer.AppendLine(buf[:0], r, c.Deleted); err != nil {
 			return err
@@ -55,7 +57,13 @@ func (c exportCommand) Run(ctx context.Context, p process) error {
 		_, err = out.Write(buf)
 		return err
 	})
-	return errors.Join(err, out.Flush())
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return err
+	}
+	if len(absent) > 0 {
+		return fmt.Errorf("there is no map %q; the others are written", absent)
+	}
+	return nil
 }
 
 // chain is what is exported: a backup that is there, or one taken now.
