@@ -70,17 +70,17 @@ type verifyCommand struct {
 }
 
 // Run reads everything and says what there is.
-func (c verifyCommand) Run(_ context.Context, p process) error {
+func (c verifyCommand) Run(ctx context.Context, p process) error {
 	chain, err := openChain(c.From)
 	if err != nil {
 		return err
 	}
-	st, err := backup.Open(chain)
+	st, err := backup.Open(ctx, chain)
 	if err != nil {
 		return err
 	}
 	rows, bytes, maps, last := uint64(0), uint64(0), 0, ""
-	err = st.Rows(func(r *backing.Row) error {
+	err = st.Rows(ctx, func(r *backing.Row) error {
 		if maps == 0 || r.Map != last {
 			maps, last = maps+1, r.Map
 		}

@@ -38,14 +38,14 @@ func (c exportCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	defer remove()
-	st, err := backup.Open(chain)
+	st, err := backup.Open(ctx, chain)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(p.stdout, 1<<16)
 	var buf []byte
 	absent := slices.Clone(c.Map)
-	err = st.Rows(func(r *backing.Row) error {
+	err = st.Rows(ctx, func(r *backing.Row) error {
 		if len(c.Map) > 0 && !slices.Contains(c.Map, r.Map) {
 			return nil
 		}

@@ -75,7 +75,7 @@ func restoreIn(ctx context.Context, fsys vfs.FS, chain snapshot.Chain, dir strin
 	if len(names) > 0 {
 		return 0, fmt.Errorf("%s: %w", dir, ErrHasData)
 	}
-	st, err := backup.Open(chain)
+	st, err := backup.Open(ctx, chain)
 	if err != nil {
 		return 0, err
 	}

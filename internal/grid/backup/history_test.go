@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -180,7 +181,7 @@ func restore(t *testing.T, a *snapshot.Archive) *gridtest.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := backup.Open(chain)
+	st, err := backup.Open(t.Context(), chain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,6 +299,36 @@ func TestABaseOfAnotherHistoryIsRefused(t *testing.T) {
 	}
 }
 
+// TestReadingABackupEndsWithItsContext: a backup may be large, and who asks for the
+// end is not to wait for it.
+func TestReadingABackupEndsWithItsContext(t *testing.T) {
+	n := newNode(t, 1)
+	n.write(20)
+	a, _ := snapshot.OpenArchive(vfs.NewMem(), "backups")
+	n.backup(a, 0)
+	chain, err := a.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := backup.Open(t.Context(), chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	rows := 0
+	err = st.Rows(ctx, func(*backing.Row) error {
+		rows++
+		end()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || rows != 1 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+	if _, err := backup.Open(ctx, chain); !errors.Is(err, context.Canceled) {
+		t.Errorf("it opens: %v", err)
+	}
+}
+
 func TestOnlyAnEmptyStoreIsRestored(t *testing.T) {
 	n := newNode(t, 1)
 	n.write(20)
@@ -307,7 +338,7 @@ func TestOnlyAnEmptyStoreIsRestored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := backup.Open(chain)
+	st, err := backup.Open(t.Context(), chain)
 	if err != nil {
 		t.Fatal(err)
 	}

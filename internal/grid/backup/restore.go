@@ -26,7 +26,7 @@ func Restore(ctx context.Context, s *State, store backing.Store, lsn uint64) (ro
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	err = store.Apply(ctx, func(yield func(backing.Write) bool) {
-		err := s.Rows(func(r *backing.Row) error {
+		err := s.Rows(ctx, func(r *backing.Row) error {
 			rows++
 			if !yield(backing.Write{Row: *r}) {
 				return errStopped

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -18,12 +19,12 @@ type State struct {
 	touched []backing.Write // ascending, the newest state of each
 }
 
-// Open reads the logs of a chain and the rows that they touch.
-func Open(c snapshot.Chain) (*State, error) {
+// Open reads the logs of a chain and the rows that they touch, until ctx ends.
+func Open(ctx context.Context, c snapshot.Chain) (*State, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	m := merger{keys: map[backing.Key]int{}, newest: len(c.Entries()) - 1, shared: records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}), records.Memory{})}
+	m := merger{ctx: ctx, keys: map[backing.Key]int{}, newest: len(c.Entries()) - 1, shared: records.NewShared(&records.Kinds{}, records.NewKeeping(records.Lifetimes{}), records.Memory{})}
 	if err := m.changes(c, m.name); err != nil {
 		return nil, err
 	}
@@ -38,10 +39,10 @@ func Open(c snapshot.Chain) (*State, error) {
 	return &State{chain: c, touched: m.shared.CollectAll()}, nil
 }
 
-// Rows calls fn for every row, ascending by key. The row is valid during the
-// call. Every state is checked: one that does not decode matches
+// Rows calls fn for every row, ascending by key, until ctx ends. The row is valid
+// during the call. Every state is checked: one that does not decode matches
 // snapshot.ErrCorrupt.
-func (s *State) Rows(fn func(*backing.Row) error) error {
+func (s *State) Rows(ctx context.Context, fn func(*backing.Row) error) error {
 	touched := s.touched
 	give := func(r *backing.Row) error {
 		if err := records.Validate(change.Kind(r.Kind), r.State); err != nil {
@@ -61,6 +62,9 @@ func (s *State) Rows(fn func(*backing.Row) error) error {
 		return nil
 	}
 	err := s.chain.Keys(func(k snapshot.Found) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := before(&k.Key); err != nil {
 			return err
 		}
@@ -86,6 +90,7 @@ func (s *State) Reached() snapshot.Positions { return s.chain.Last().Trailer.Rea
 // merger merges the changes of the logs into the rows that they touch, with the
 // code that a start of the server does it with.
 type merger struct {
+	ctx      context.Context
 	keys     map[backing.Key]int // what the changes touch, and the snapshot from which on they count
 	newest   int                 // place of the newest snapshot
 	shared   *records.Shared
@@ -94,6 +99,9 @@ type merger struct {
 
 func (m *merger) changes(c snapshot.Chain, fn func(place int, c *change.Record) error) error {
 	return c.Frames(func(place int, payload []byte) error {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
 		return change.ReadBatch(payload, func(c *change.Record) error { return fn(place, c) })
 	})
 }
@@ -108,6 +116,9 @@ func keyOf(c *change.Record) backing.Key {
 }
 
 func (m *merger) row(k snapshot.Found) error {
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
 	if _, ok := m.keys[k.Key]; !ok {
 		return nil
 	}
