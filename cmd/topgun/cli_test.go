@@ -58,7 +58,9 @@ func TestCommandLineMistakes(t *testing.T) {
 		{"a flag without its value", []string{"topgun", "serve", "--port"}, nil, `topgun: --port: expected value value but got "EOL" (<EOL>)` + hint},
 		{"a secret has no flag, and is not repeated", []string{"topgun", "serve", "--jwt-secret=horse"}, nil, `topgun: unknown flag --jwt-secret` + hint},
 		{
-			"a server that is no URL", []string{"topgun", "import", "--server=localhost:8080"}, nil,
+			"a server that is no URL",
+			[]string{"topgun", "import", "--server=localhost:8080"},
+			nil,
 			`topgun: import: --server: "localhost:8080" is not the URL of a server, such as http://localhost:8080` + hint,
 		},
 		{

@@ -42,7 +42,8 @@ func (s ORState) Forget(dst []byte, drop func(tag string, removedAt int64) bool)
 		return dst, "", 0, s.corrupt()
 	}
 	start := len(dst)
-	out := append(dst, p.records...)
+	out := dst
+	out = append(out, p.records...)
 	var left []byte
 	c := cursor{s: p.tombstones}
 	for !c.done() {

@@ -138,9 +138,9 @@ func (c Chain) Keys(fn func(Found) error) (err error) {
 	heap.Init(&live)
 	var same sources
 	for len(live) > 0 {
-		same = append(same[:0], heap.Pop(&live).(*source))
+		same = append(same[:0], live.pop())
 		for len(live) > 0 && live[0].item.Row.Key.Compare(same[0].item.Row.Key) == 0 {
-			same = append(same, heap.Pop(&live).(*source))
+			same = append(same, live.pop())
 		}
 		if err := fn(c.find(same)); err != nil {
 			return err
@@ -248,7 +248,18 @@ func (h sources) Less(i, j int) bool {
 func (h sources) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
 // Push implements heap.Interface.
-func (h *sources) Push(s any) { *h = append(*h, s.(*source)) }
+func (h *sources) Push(s any) {
+	if s, ok := s.(*source); ok {
+		*h = append(*h, s)
+	}
+}
+
+// pop takes out the first source.
+func (h *sources) pop() *source {
+	first := (*h)[0]
+	heap.Pop(h)
+	return first
+}
 
 // Pop implements heap.Interface.
 func (h *sources) Pop() any {
