@@ -47,8 +47,8 @@ type Outbox interface {
 	// should be. It may be called from any goroutine.
 	Behind() bool
 
-	// Drained reports whether little waits to be sent, and less than lets Behind
-	// report true. If more does, then is called once, from any goroutine, when that
+	// Drained reports whether little waits to be sent: as little as it takes for
+	// Behind to report false again. If more does, then is called once, from any goroutine, when that
 	// has changed; not after the session has ended.
 	Drained(then func()) bool
 

@@ -85,11 +85,14 @@ func (o *outbox) unlock(was int, ended bool) {
 // Behind implements service.Outbox.
 func (o *outbox) Behind() bool { return o.behind.Load() }
 
+// little reports whether less than a sixteenth of limit waits. mu is held.
+func (o *outbox) little() bool { return o.bytes == 0 || o.bytes < o.limit/16 }
+
 // Drained implements service.Outbox.
 func (o *outbox) Drained(then func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.bytes <= o.limit/32 {
+	if o.little() {
 		return true
 	}
 	o.waiting = append(o.waiting, then)
@@ -135,14 +138,14 @@ func (o *outbox) takeSome(dst []service.Frame, maxBytes int) (frames []service.F
 	rest := copy(o.frames, o.frames[n:])
 	clear(o.frames[rest:])
 	o.frames = o.frames[:rest]
-	if o.bytes -= size; o.bytes < o.limit/16 && o.behind.Load() {
-		o.behind.Store(false)
+	if o.bytes -= size; o.little() {
+		if o.behind.Load() {
+			o.behind.Store(false)
+		}
+		drained, o.waiting = o.waiting, nil
 	}
 	if rest == 0 && cap(o.frames) > 64 {
 		o.frames = nil // an idle connection holds no memory
-	}
-	if o.bytes <= o.limit/32 {
-		drained, o.waiting = o.waiting, nil
 	}
 	return dst, o.why, drained
 }

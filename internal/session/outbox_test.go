@@ -64,7 +64,7 @@ func TestDrained(t *testing.T) {
 		t.Fatal("40 bytes of 320 are little")
 	}
 	for left := 10; left > 0; left-- {
-		if wait := left > 2; (told == 0) != wait || o.Drained(func() {}) == wait {
+		if wait := left > 4; (told == 0) != wait || o.Drained(func() {}) == wait {
 			t.Errorf("%d bytes left: told %d times", 4*left, told)
 		}
 		o.take(nil, 1)
