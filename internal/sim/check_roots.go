@@ -74,6 +74,13 @@ func (s *Simulation) checkWinners() {
 			}
 		}
 	}
+	// So do those that were refused because what they were re-stamped to was
+	// forgotten: a copy that was under way may have come when their own time had.
+	for _, o := range s.written {
+		if o.doubtful && o.refused && o.wire.MapName == lwwMap {
+			ahead[o.key] = true
+		}
+	}
 	for key, o := range inOrder(latest) {
 		if ahead[key] {
 			continue
