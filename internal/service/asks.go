@@ -8,75 +8,128 @@ const (
 
 	// askedBytes is how much these answers may be expected to take.
 	askedBytes = 512 << 10
+
+	// queuedAsks bounds the requests that wait: somewhat more than the parts of a map
+	// (protocol 02 §5), all of which a client asks for at once that has none.
+	queuedAsks = 5000
 )
 
 // Asks bounds what one session has asked for and has not yet been sent, where an
 // answer may be large: a client asks for everything it lacks at once, and would
 // be sent more than it can read while the requests of others wait. There are as
 // many such requests under way as the answers before them let expect askedBytes,
-// one at the beginning; and none begins while much waits to be sent. The session
-// is not read meanwhile.
+// one at the beginning; and none begins while much waits to be sent. The others
+// wait, so that what the session sends behind them does not.
 type Asks struct {
 	out   Outbox
 	freed func()
 
-	mu      sync.Mutex
-	open    int
-	refused bool // since freed was called
-	waiting bool // for out
-	bytes   int  // what an answer is expected to take
+	mu       sync.Mutex
+	open     int
+	queue    []func()
+	starting bool // by one goroutine at a time
+	refused  bool // since freed was called
+	waiting  bool // for out
+	bytes    int  // what an answer is expected to take
+	ended    bool
 }
 
 // NewAsks makes the bound of one session. freed is called, from any goroutine,
-// when Take may succeed after it had not.
+// when a request may be taken after one was not.
 func NewAsks(out Outbox, freed func()) *Asks {
 	return &Asks{out: out, freed: freed, bytes: askedBytes}
 }
 
-// Take begins a request. If it reports false the request has to be tried again
-// after freed was called.
+// Take begins a request at once, or reports false: it has to be tried again after
+// freed was called.
 func (a *Asks) Take() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.open >= min(mostAsks, max(1, askedBytes/max(1, a.bytes))) {
+	if len(a.queue) > 0 || !a.roomLocked() {
 		a.refused = true
-		return false
-	}
-	if a.waiting {
-		return false
-	}
-	if !a.out.Drained(a.drained) {
-		a.waiting = true
 		return false
 	}
 	a.open++
 	return true
 }
 
-func (a *Asks) drained() {
+// Do has begin called once the request may begin, from any goroutine, perhaps at
+// once, and not any more when the session has ended. If it reports false so many
+// wait that the request has to be tried again after freed was called.
+func (a *Asks) Do(begin func()) bool {
 	a.mu.Lock()
-	a.waiting = false
+	if len(a.queue) >= queuedAsks {
+		a.refused = true
+		a.mu.Unlock()
+		return false
+	}
+	a.queue = append(a.queue, begin)
 	a.mu.Unlock()
-	a.freed()
+	a.start()
+	return true
 }
 
-// Answer sends the answer to a request and ends it.
+// Answer sends the answer to a request, which has ended then.
 func (a *Asks) Answer(f Frame) {
 	f.Asked = true
 	a.out.Send(f)
 	a.mu.Lock()
+	a.open--
 	// One large answer says more than many small ones.
 	a.bytes = max(f.Len(), a.bytes*3/4)
 	a.mu.Unlock()
-	a.Give()
+	a.start()
 }
 
-// Give ends a request that has no answer.
-func (a *Asks) Give() {
+// End forgets what waits: the session has ended.
+func (a *Asks) End() {
 	a.mu.Lock()
-	a.open--
-	freed := a.refused
-	a.refused = false
+	defer a.mu.Unlock()
+	a.ended, a.queue = true, nil
+}
+
+// roomLocked reports whether a request may begin. If that is for the client to
+// read, start is called when it has.
+func (a *Asks) roomLocked() bool {
+	if a.ended || a.waiting || a.open >= min(mostAsks, max(1, askedBytes/max(1, a.bytes))) {
+		return false
+	}
+	a.waiting = !a.out.Drained(a.drained)
+	return !a.waiting
+}
+
+func (a *Asks) drained() {
+	a.mu.Lock()
+	a.waiting = false
+	a.mu.Unlock()
+	a.start()
+}
+
+// start begins the requests that may begin, in their order. A request that is
+// answered at once comes back here and leaves the next to the loop.
+func (a *Asks) start() {
+	a.mu.Lock()
+	if a.starting {
+		a.mu.Unlock()
+		return
+	}
+	a.starting = true
+	for len(a.queue) > 0 && a.roomLocked() {
+		begin := a.queue[0]
+		a.queue[0] = nil
+		if a.queue = a.queue[1:]; len(a.queue) == 0 {
+			a.queue = nil
+		}
+		a.open++
+		a.mu.Unlock()
+		begin()
+		a.mu.Lock()
+	}
+	a.starting = false
+	freed := a.refused && len(a.queue) < queuedAsks && !a.ended
+	if freed {
+		a.refused = false
+	}
 	a.mu.Unlock()
 	if freed {
 		a.freed()

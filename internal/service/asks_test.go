@@ -64,7 +64,7 @@ func TestAsksWaitForTheClient(t *testing.T) {
 	if n := taken(c); n != 1 {
 		t.Errorf("%d requests begin then", n)
 	}
-	c.Asks.Give()
+	answers(c, 1, 10)
 	if c.Woken() != 2 {
 		t.Errorf("woken %d times when a request has ended that another waits for", c.Woken())
 	}
@@ -74,5 +74,48 @@ func TestAsksWaitForTheClient(t *testing.T) {
 	answers(c, 1, 10)
 	if c.Woken() != 2 {
 		t.Errorf("woken %d times, and nobody waits", c.Woken())
+	}
+}
+
+// TestAsksBeginInOrder, each when it may, those that are answered at once too. So
+// many wait, and one more is refused until there is room; when the session has
+// ended none begins.
+func TestAsksBeginInOrder(t *testing.T) {
+	c := servicetest.NewCaller(1, 1)
+	c.Stall(true)
+	begun, waiting := 0, 0
+	ask := func(answered bool) bool {
+		n := waiting
+		taken := c.Asks.Do(func() {
+			if n != begun {
+				t.Fatalf("request %d begins after %d", n, begun)
+			}
+			begun++
+			if answered {
+				answers(c, 1, 10)
+			}
+		})
+		if taken {
+			waiting++
+		}
+		return taken
+	}
+	for ask(waiting < 3000) {
+	}
+	if waiting != 5000 || begun != 0 || c.Asks.Take() || c.Woken() != 0 {
+		t.Fatalf("%d requests wait, %d have begun, woken %d times", waiting, begun, c.Woken())
+	}
+	c.Stall(false)
+	if begun != 3016 || c.Woken() != 1 {
+		t.Errorf("%d requests have begun, woken %d times; 16 are not answered", begun, c.Woken())
+	}
+	answers(c, 1, 10)
+	if begun != 3017 || !ask(true) {
+		t.Errorf("%d requests have begun when one more is answered", begun)
+	}
+	c.Asks.End()
+	answers(c, 16, 10)
+	if begun != 3017 {
+		t.Errorf("%d requests have begun when the session has ended", begun)
 	}
 }

@@ -350,6 +350,7 @@ func (s *Session) Closed() {
 	s.mu.Unlock()
 	s.out.drop()
 	if c != nil {
+		c.Asks.End()
 		s.host.registry.Leave(c)
 	}
 	s.host.forget(s)

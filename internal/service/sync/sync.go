@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/change"
@@ -58,43 +59,23 @@ func (s *Service) Leave(c *service.Caller) { s.covers.leave(c) }
 // Handle implements service.Service.
 func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 	switch m := m.(type) {
-	case *wire.ClientApplyAck:
-		return s.confirm(c, m)
-	case *wire.ORMapPushDiff:
-		return s.push(c, m, size)
-	}
-	if !c.Asks.Take() {
-		return service.ErrBusy
-	}
-	if err := s.read(c, m); err != nil {
-		c.Asks.Give()
-		return err
-	}
-	return nil
-}
-
-// read carries out a request that has an answer. If it does not return an error
-// it sends the answer, or ends the session.
-func (s *Service) read(c *service.Caller, m wire.Message) error {
-	switch m := m.(type) {
 	case *wire.SyncInit:
 		return s.begin(c, m)
 	case *wire.ORMapSyncInit:
 		return s.beginSet(c, m)
 	case *wire.MerkleReqBucket:
 		return s.bucket(c, m.MapName, m.Path, change.KindLWW)
+	case *wire.ClientApplyAck:
+		return s.confirm(c, m)
 	case *wire.ORMapMerkleReqBucket:
 		s.covers.differs(c, m.MapName, s.engine.Clock().Sys())
 		return s.bucket(c, m.MapName, m.Path, change.KindOR)
 	case *wire.ORMapDiffRequest:
-		s.diff(c, m)
+		return s.diff(c, m)
+	case *wire.ORMapPushDiff:
+		return s.push(c, m, size)
 	}
 	return nil
-}
-
-// answer sends the answer to a request.
-func answer(c *service.Caller, m wire.Message) {
-	c.Asks.Answer(service.Frame{Head: wire.Append(nil, m)})
 }
 
 // begin answers with the root. A map that is unknown, reserved, or of another
@@ -107,7 +88,7 @@ func (s *Service) begin(c *service.Caller, m *wire.SyncInit) error {
 	}
 	s.tellHorizon(c)
 	if m.LastSyncTimestamp > 0 && m.LastSyncTimestamp < s.engine.Keeping().Horizon() {
-		answer(c, &wire.SyncResetRequired{
+		c.Send(&wire.SyncResetRequired{
 			MapName: m.MapName, Reason: "the replica is older than the deletions that the server remembers",
 		})
 		return nil
@@ -117,7 +98,7 @@ func (s *Service) begin(c *service.Caller, m *wire.SyncInit) error {
 			s.unavailable(c, err)
 			return
 		}
-		answer(c, &wire.SyncRespRoot{
+		c.Send(&wire.SyncRespRoot{
 			MapName: m.MapName, RootHash: t.Root(), Timestamp: s.engine.Clock().Now(), Epoch: int64(s.engine.Epoch()),
 		})
 	})
@@ -138,7 +119,7 @@ func (s *Service) beginSet(c *service.Caller, m *wire.ORMapSyncInit) error {
 		return err
 	}
 	if s.hidden(m.MapName, change.KindOR) {
-		answer(c, &wire.ORMapSyncRespRoot{MapName: m.MapName, Timestamp: s.engine.Clock().Now()})
+		c.Send(&wire.ORMapSyncRespRoot{MapName: m.MapName, Timestamp: s.engine.Clock().Now()})
 		return nil
 	}
 	again, err := s.covers.open(c, m.MapName, s.engine.Clock().Sys())
@@ -175,7 +156,7 @@ func (s *Service) root(c *service.Caller, m *wire.ORMapSyncInit, again bool) {
 			resp.CoveringEpoch = epoch
 			s.covers.sent(c, m.MapName, epoch)
 		}
-		answer(c, resp)
+		c.Send(resp)
 	})
 }
 
@@ -205,20 +186,32 @@ func (s *Service) hidden(mapName string, kind change.Kind) bool {
 // unavailable ends the session: what it asked for has no other answer, and it
 // asks again when it comes back.
 func (s *Service) unavailable(c *service.Caller, err error) {
-	answer(c, (&service.Error{Code: service.CodeOf(err), Text: err.Error()}).Message())
+	c.Send((&service.Error{Code: service.CodeOf(err), Text: err.Error()}).Message())
 	c.Out.Close(&service.CloseError{Code: wire.CloseTryAgainLater})
 }
 
 // bucket answers with what is below a path: children, or the records of a leaf.
+// The client asks for all that differs at once, so each answer has its turn.
 func (s *Service) bucket(c *service.Caller, mapName, path string, kind change.Kind) error {
 	leaf, _, ok := merkle.Range(path)
 	if !ok {
 		return &service.Error{Code: wire.CodeInvalidField, Text: "the path is not made of at most three lower-case hex digits", Request: mapName}
 	}
-	if len(path) == merkle.Depth {
-		s.leaf(c, mapName, path, leaf, kind)
-		return nil
+	mapName, path = strings.Clone(mapName), strings.Clone(path)
+	taken := c.Asks.Do(func() {
+		if len(path) == merkle.Depth {
+			s.leaf(c, mapName, path, leaf, kind)
+			return
+		}
+		s.children(c, mapName, path, kind)
+	})
+	if !taken {
+		return service.ErrBusy
 	}
+	return nil
+}
+
+func (s *Service) children(c *service.Caller, mapName, path string, kind change.Kind) {
 	s.tree(mapName, path, kind, func(t *merkle.Tree, err error) {
 		if err != nil {
 			s.unavailable(c, err)
@@ -241,7 +234,11 @@ func (s *Service) bucket(c *service.Caller, mapName, path string, kind change.Ki
 		}
 		answer(c, &wire.SyncRespBuckets{MapName: mapName, Path: path, Buckets: b})
 	})
-	return nil
+}
+
+// answer sends the answer to one of the caller's Asks.
+func answer(c *service.Caller, m wire.Message) {
+	c.Asks.Answer(service.Frame{Head: wire.Append(nil, m)})
 }
 
 // digit is the value of a lower-case hexadecimal digit.
@@ -311,14 +308,17 @@ func entry(key string, state crdt.ORState) wire.ORMapEntry {
 
 // diff answers with the entries of some keys; a key that is unknown has an
 // empty one.
-func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) {
+func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
+	if !c.Asks.Take() {
+		return service.ErrBusy
+	}
 	resp := &wire.ORMapDiffResponse{MapName: m.MapName, Entries: make([]wire.ORMapEntry, len(m.Keys))}
 	for i, key := range m.Keys {
 		resp.Entries[i].Key = key
 	}
 	if len(m.Keys) == 0 || s.hidden(m.MapName, change.KindOR) {
 		answer(c, resp)
-		return
+		return nil
 	}
 	g := engine.NewGather(len(m.Keys), func(err error) {
 		if err != nil {
@@ -335,4 +335,5 @@ func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) {
 			g.Done(err)
 		})
 	}
+	return nil
 }

@@ -501,6 +501,30 @@ func TestAReadThatFailsEndsTheSession(t *testing.T) {
 	}
 }
 
+// TestOtherRequestsGoOn while a device waits to be remembered, which may be for as
+// long as the disk is away.
+func TestOtherRequestsGoOn(t *testing.T) {
+	h := newHarness(t, gridtest.Options{})
+	h.world.Write(t, gridtest.Put(notes, "k", gridtest.Int(1), gridtest.At(1, "x")))
+	r := h.replica(1)
+	for _, m := range []wire.Message{
+		&wire.ORMapSyncInit{MapName: tags}, &wire.SyncInit{MapName: notes},
+		&wire.MerkleReqBucket{MapName: notes}, &wire.MerkleReqBucket{MapName: notes, Path: "0"},
+	} {
+		if err := h.handle(r.Caller, m); err != nil {
+			t.Errorf("%s: %v", m.Type(), err)
+		}
+		h.world.StepActors() // nothing is synced
+	}
+	if err := h.handle(r.Caller, &wire.ORMapDiffRequest{MapName: tags}); !errors.Is(err, service.ErrBusy) {
+		t.Errorf("a request that would overtake others: %v", err)
+	}
+	h.world.Settle()
+	if got := servicetest.Types(r.Take(t)); len(got) != 4 || r.Woken() == 0 {
+		t.Errorf("sent %q, and woken %d times", got, r.Woken())
+	}
+}
+
 // TestWhatIsPushed is the table of ORMAP_PUSH_DIFF: records are added; of the
 // tombstones only those are taken whose tag the key holds; what is refused is
 // told, and the rest is merged; nothing is acknowledged.
