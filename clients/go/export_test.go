@@ -20,3 +20,10 @@ func (m *Map[T]) Waiting() int {
 	defer m.client.mu.Unlock()
 	return len(m.replica.sync.waits)
 }
+
+// Replicas is the number of maps that the client has opened.
+func (c *Client) Replicas() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.lww) + len(c.or)
+}

@@ -136,6 +136,26 @@ func TestPagesContinueBehindTheCursor(t *testing.T) {
 	}
 }
 
+// TestAQueryWithoutItsMap gives the same results, and the map stays where it is.
+func TestAQueryWithoutItsMap(t *testing.T) {
+	s := startServer(t)
+	m := topgun.MapOf[todo](s.connect(), "todos")
+	for i, title := range strings.Fields("a b c d e") {
+		must(must(m.Set(title, todo{Title: title, Rank: i}))(t).Wait(within(t)))(t)
+	}
+	c := s.connect()
+	live := must(topgun.QueryOf[todo](within(t), c, "todos", topgun.Query{Sort: []topgun.Sort{{By: "rank", Descending: true}}, Limit: 2}))(t)
+	await(t, live, showing("e d"))
+	must(m.Set("f", todo{Title: "f", Rank: 10}))(t)
+	await(t, live, showing("f e"))
+	if n := c.Replicas(); n != 0 {
+		t.Errorf("the client has opened %d maps", n)
+	}
+	if _, err := topgun.QueryOf[todo](within(t), c, "a:b", topgun.Query{}); !errors.Is(err, topgun.ErrInvalidName) {
+		t.Errorf("a name with a colon: %v", err)
+	}
+}
+
 func TestAQueryThatCannotBeAnsweredSaysWhy(t *testing.T) {
 	s := startServer(t)
 	c := s.connect()

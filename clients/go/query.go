@@ -122,6 +122,17 @@ func (m *Map[T]) Query(ctx context.Context, q Query) (*Subscription[Result[T]], 
 	return query[T](ctx, m.client, m.name, q, false)
 }
 
+// QueryOf is Map.Query without the map: nothing but the rows of the result is
+// fetched and kept. It is for maps that are too large to have here. MapOf and
+// QueryOf may be used side by side. A name that is not one of a map is
+// ErrInvalidName.
+func QueryOf[T any](ctx context.Context, c *Client, mapName string, q Query) (*Subscription[Result[T]], error) {
+	if err := checkMapName(mapName); err != nil {
+		return nil, err
+	}
+	return query[T](ctx, c, mapName, q, false)
+}
+
 // Query returns a live result over the sets of the map. A row is a key, its value
 // the values of the set by their tags. In conditions and orders the attribute
 // _values is the list of them; a condition on one value is one like
