@@ -430,3 +430,40 @@ func (nobody) SendAll([]service.Frame)   {}
 func (nobody) Behind() bool              { return false }
 func (nobody) Drained(func()) bool       { return true }
 func (nobody) Close(*service.CloseError) {}
+
+// TestWhoWaitsForTheResultIsNotSlow: a session that has read everything is not
+// closed because a result takes long to be made again, and gets it then.
+func TestWhoWaitsForTheResultIsNotSlow(t *testing.T) {
+	h := newHarness(t, "filling", 1, gridtest.Options{Null: true}, Options{})
+	h.put(upTo(9)...)
+	p := h.join()
+	h.ask(p, "q", byN(3))
+	h.settleAll()
+	h.told(p)
+	p.Stall(true)
+	h.write1("x", -1)
+	h.service.gap()
+	p.Stall(false)
+	for range 2 {
+		h.world.Clock.Advance(h.service.opt.LagTimeout + time.Millisecond)
+		h.service.Sweep()
+		h.service.Step() // and the lanes do not answer
+		if why := p.Closed(); why != nil {
+			t.Fatalf("closed with %v", why)
+		}
+	}
+	p.Stall(true)
+	h.service.Sweep()
+	h.service.Step()
+	if why := p.Closed(); why != nil {
+		t.Fatalf("closed with %v, and has been slow for no time", why)
+	}
+	p.Stall(false)
+	h.settleAll()
+	h.service.Sweep()
+	h.settleAll()
+	if got := h.told(p); !slices.Equal(got, []string{"rows 3"}) {
+		t.Errorf("it is sent %q", got)
+	}
+	h.leave()
+}

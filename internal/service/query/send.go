@@ -271,6 +271,8 @@ func (s *Service) catchUp() {
 			sub.lagging, st.caughtUp = false, now
 			s.answer(sub)
 			continue
+		case !st.caller.Out.Behind():
+			sub.lagged = now // it waits for the result
 		case now-max(sub.lagged, st.caughtUp) > s.opt.LagTimeout.Milliseconds():
 			st.caller.Out.Close(errLag)
 			continue
