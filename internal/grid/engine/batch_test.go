@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/topgunbuild/topgun-go/internal/core/crdt"
+	"github.com/topgunbuild/topgun-go/internal/core/hlc"
 	"github.com/topgunbuild/topgun-go/internal/core/value"
 	"github.com/topgunbuild/topgun-go/internal/grid/engine"
 	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
@@ -259,5 +261,42 @@ func TestABatchOfManyGroupsKeepsItsPlace(t *testing.T) {
 			t.Errorf("when the disk fails in the midst: %+v", failing)
 		}
 		w.Write(t, batchOf(20, 4)...)
+	}
+}
+
+// TestLargeRecordsThatEndTogether: however large they are, and wherever they are,
+// they end in groups of a bounded size.
+func TestLargeRecordsThatEndTogether(t *testing.T) {
+	for _, memory := range []int{0, 1} {
+		w := gridtest.Open(t, gridtest.Options{
+			Engine: engine.Options{Lanes: 1, MemoryBytes: memory}, Checkpoint: engine.CheckpointOptions{LogBytes: 1 << 30},
+		})
+		large := value.Raw(value.AppendStr(nil, strings.Repeat("x", 1<<20)))
+		for i := range 20 {
+			o := gridtest.Put("m", fmt.Sprint("k", i), large, hlc.Timestamp{Millis: w.Clock.Millis(), Node: "x"})
+			o.TTL = 5000
+			w.Write(t, o)
+		}
+		if err := checkpoint(t, w); err != nil {
+			t.Fatal(err)
+		}
+		if w.Settle(); (memory > 0) != (w.Engine.Memory().Away == 20) {
+			t.Fatalf("%+v", w.Engine.Memory())
+		}
+		w.Clock.Advance(10 * time.Second)
+		begin := w.Committer().Stats().AppendedBytes
+		for last, n := begin, 0; n < 100; n++ {
+			w.Engine.Sweep(0)
+			w.StepActors()
+			now := w.Committer().Stats().AppendedBytes
+			if now-last > 6<<20 {
+				t.Errorf("with %d bytes of memory one group has %d bytes", memory, now-last)
+			}
+			last = now
+			w.Commit()
+		}
+		if n := w.Committer().Stats().AppendedBytes - begin; n < 20<<20 || n > 21<<20 {
+			t.Errorf("with %d bytes of memory all have %d bytes", memory, n)
+		}
 	}
 }

@@ -35,9 +35,16 @@ func endsTag(verb change.Verb, author *change.Author) bool {
 // tagsAtOnce bounds the tags of one key that are removed in one go.
 const tagsAtOnce = 64
 
+// What ends is in the log as it was. So many bytes of it cost as much as a slot,
+// and so many are visited at once of what was recalled.
+const (
+	slotBytes = 16 << 10
+	dueBytes  = 4 << 20
+)
+
 // Sweep ends what is over and reclaims what may be forgotten, looking at no more
-// than budget slots, or fewer when tags of sets end: each of them costs as much as
-// its set is large. more says that there is more to do now. confirmed is the time
+// than budget slots, or fewer when tags of sets end, each of which costs as much as
+// its set is large, or when large records do. more says that there is more to do now. confirmed is the time
 // up to which every device that matters has confirmed the removals of tags, in
 // milliseconds since the Unix epoch. replica finds the lane's partitions.
 func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed int64, budget int, fx *Effects) (more bool) {
@@ -48,7 +55,9 @@ func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed 
 			break
 		}
 		s.visit(sl, replica, func(r *Replica, m *Map, t *record.Table, key string) {
+			at := len(fx.Log)
 			budget -= max(r.expire(now, m, t, sl.hash, key, fx)-1, 0)
+			budget -= fx.before(at) / slotBytes
 		})
 	}
 	w := &sweep{now: now, cut: s.keeping.cut(now.Sys), confirmed: confirmed, fx: fx}

@@ -119,6 +119,14 @@ type Effects struct {
 	Seen hlc.Timestamp
 }
 
+// before is how many bytes there were before the changes from at on.
+func (fx *Effects) before(at int) (n int) {
+	for i := at; i < len(fx.Log); i++ {
+		n += len(fx.Log[i].Before)
+	}
+	return n
+}
+
 func (fx *Effects) saw(ts hlc.Timestamp) {
 	if hlc.Compare(ts, fx.Seen) > 0 {
 		fx.Seen = ts

@@ -64,16 +64,24 @@ func (r *Replica) Recalled(m *Map, hash uint32, loads int, rows []backing.Row, e
 func (s *Shared) Due() bool { return len(s.due) > 0 }
 
 // VisitDue does for the keys that were recalled what the sweep would have done.
+// Of large ones it leaves to a later sweep what would be too much at once.
 func (s *Shared) VisitDue(now Time, fx *Effects) {
 	w := &sweep{now: now, cut: s.keeping.cut(now.Sys), confirmed: s.confirmed, fx: fx}
+	left := dueBytes
 	for _, d := range s.takeDue() {
 		if d.r.loads != d.loads {
 			continue
 		}
+		if left <= 0 {
+			s.later(d)
+			continue
+		}
+		at := len(fx.Log)
 		s.each(d.r, d.m, d.hash, func(t *record.Table, key string) {
 			d.r.expire(now, d.m, t, d.hash, key, fx)
 			d.r.reclaim(w, d.m, t, d.hash, key)
 		})
+		left -= fx.before(at)
 	}
 	w.putOff()
 }
