@@ -49,7 +49,8 @@ type Outbox interface {
 
 	// Drained reports whether little waits to be sent: as little as it takes for
 	// Behind to report false again. If more does, then is called once, from any goroutine, when that
-	// has changed; not after the session has ended.
+	// has changed. A session that is being closed is sent nothing more: it reports false
+	// and calls nobody.
 	Drained(then func()) bool
 
 	// Close ends the session after what was queued has been sent.

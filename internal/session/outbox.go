@@ -55,7 +55,7 @@ func (o *outbox) put(f service.Frame) bool {
 		o.closed = true
 		o.why = &service.CloseError{Code: wire.CloseSlowConsumer}
 		clear(o.frames)
-		o.frames, o.bytes, o.asked = o.frames[:0], 0, 0
+		o.frames, o.bytes, o.asked, o.waiting = o.frames[:0], 0, 0, nil
 		o.behind.Store(false)
 		return false
 	}
@@ -92,6 +92,9 @@ func (o *outbox) little() bool { return o.bytes == 0 || o.bytes < o.limit/16 }
 func (o *outbox) Drained(then func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
 	if o.little() {
 		return true
 	}
@@ -104,7 +107,7 @@ func (o *outbox) Close(why *service.CloseError) {
 	o.mu.Lock()
 	was := o.closed
 	if !was {
-		o.closed, o.why = true, why
+		o.closed, o.why, o.waiting = true, why, nil
 	}
 	o.mu.Unlock()
 	if !was {

@@ -53,6 +53,34 @@ func TestOneMessageAlwaysFits(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsForTheEnd: once a session ends it is sent nothing more, and nobody
+// is told that there is room for more.
+func TestNobodyWaitsForTheEnd(t *testing.T) {
+	ends := map[string]func(o *outbox){
+		"closed": func(o *outbox) { o.Close(&service.CloseError{Code: wire.CloseTryAgainLater}) },
+		"slow":   func(o *outbox) { o.Send(frameOf(320)) },
+	}
+	for name, end := range ends {
+		o := newOutbox(320, func() {})
+		o.Send(frameOf(40))
+		told := 0
+		asks := service.NewAsks(o, func() {})
+		asks.Do(func() { told++ })
+		if asks.Take() {
+			t.Fatal("40 bytes of 320 are little")
+		}
+		end(o)
+		asks.Do(func() { told++ })
+		for range 3 {
+			o.take(nil, 1)
+		}
+		asks.Do(func() { told++ })
+		if told > 0 {
+			t.Errorf("%s: %d requests begin", name, told)
+		}
+	}
+}
+
 // TestDrained: whoever waits for little to be left is told once, when it is so.
 func TestDrained(t *testing.T) {
 	o := newOutbox(320, func() {})
