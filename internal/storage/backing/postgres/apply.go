@@ -74,7 +74,7 @@ func (s *Store) checkpoint(
 	ctx context.Context, what string, mark backing.Mark, fn func(tx pgx.Tx, names *nameTable) (rows, bytes uint64, err error),
 ) error {
 	err := s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := s.take(ctx, conn); err != nil {
+		if err := s.take(ctx, conn, false); err != nil {
 			return err
 		}
 		names := &nameTable{known: s.names, fresh: map[mapName]int32{}}
@@ -159,7 +159,7 @@ func (s *Store) advance(ctx context.Context, tx pgx.Tx, mark backing.Mark) (seri
 		return 0, err
 	}
 	if owner != s.owner {
-		return 0, fmt.Errorf("%w: it belongs to %q and not to %q; start this server again while the database can be reached", backing.ErrLocked, owner, s.owner)
+		return 0, s.foreign(owner)
 	}
 	if s.rewound(ctx, serial-1) || !s.taken {
 		return 0, fmt.Errorf("%w: the database has lost transactions", backing.ErrIO)

@@ -186,6 +186,34 @@ func TestWhatWasSeenHasToHold(t *testing.T) {
 	}
 }
 
+// TestWhatBelongsToAnotherByNowIsLeftToIt: a server that began while the database
+// could not be reached, and finds later that it follows another directory, takes
+// nothing from that one, nor does it keep it out.
+func TestWhatBelongsToAnotherByNowIsLeftToIt(t *testing.T) {
+	url := pgtest.Schema(t)
+	owner := open(t, url, postgres.Options{Holder: "the owner"})
+	if err := errors.Join(owner.Adopt(t.Context(), "a directory"), write(owner, t.Context(), 1, "a")); err != nil {
+		t.Fatal(err)
+	}
+	for lsn, find := range []func(late *postgres.Store) error{
+		func(late *postgres.Store) error { return late.Flush(t.Context(), false) },
+		func(late *postgres.Store) error { return write(late, t.Context(), 9, "b") },
+	} {
+		cutOff(t, url)
+		late := open(t, url, postgres.Options{Holder: "a late one"})
+		if err := late.As(t.Context(), "another directory"); err != nil {
+			t.Fatal(err)
+		}
+		if err := find(late); !errors.Is(err, backing.ErrLocked) || !strings.Contains(err.Error(), `"a directory"`) {
+			t.Errorf("the late one: %v, want ErrLocked that names the directory", err)
+		}
+		_ = owner.Flush(t.Context(), false) // finds the session broken
+		if err := write(owner, t.Context(), uint64(lsn+2), "b"); err != nil {
+			t.Fatalf("the owner: %v", err)
+		}
+	}
+}
+
 // TestTakenWithoutBeingTold: the database was taken and the answer lost. It is
 // not somebody else who has it.
 func TestTakenWithoutBeingTold(t *testing.T) {

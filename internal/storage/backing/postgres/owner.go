@@ -35,7 +35,7 @@ func (s *Store) Adopt(ctx context.Context, owner string) error {
 	return s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 		defer cancel()
-		if err := s.take(ctx, conn); err != nil {
+		if err := s.take(ctx, conn, true); err != nil {
 			return classify(ctx, "adopt the database", err)
 		}
 		tag, err := conn.Exec(limited, `update topgun_store set owner = $1, lsn = 0 where fence = $2`, owner, s.fence)

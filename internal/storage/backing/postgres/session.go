@@ -126,15 +126,21 @@ func (s *Store) passed(ctx context.Context, conn *pgx.Conn, fence, serial int64)
 
 // take raises the fence before the first change: whoever had the database before
 // writes nothing more. It is not done sooner, since a server that opens the
-// database and finds that it belongs to another must leave it to that one. If
-// anything has been written since this store has looked, the database is not
-// what its owner has decided upon, and it is too late.
-func (s *Store) take(ctx context.Context, conn *pgx.Conn) error {
+// database and finds that it belongs to another must leave it to that one; nor
+// does one take it that finds so only now, unless adopt is set. If anything has
+// been written since this store has looked, the database is not what its owner
+// has decided upon, and it is too late.
+func (s *Store) take(ctx context.Context, conn *pgx.Conn, adopt bool) error {
 	if s.taken {
 		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 	defer cancel()
+	if !adopt {
+		if err := s.own(limited, conn); err != nil {
+			return err
+		}
+	}
 	s.raising = true
 	err := conn.QueryRow(limited, `update topgun_store set fence = fence + 1 where fence = $1 and serial = $2 returning fence`, s.fence, s.serial).
 		Scan(&s.fence)
@@ -144,6 +150,25 @@ func (s *Store) take(ctx context.Context, conn *pgx.Conn) error {
 		return s.replaced(limited, conn)
 	}
 	return err
+}
+
+// own ends the session if the database is not this store's: who owns it may need
+// the lock.
+func (s *Store) own(ctx context.Context, conn *pgx.Conn) error {
+	var owner string
+	if err := conn.QueryRow(ctx, `select owner from topgun_store`).Scan(&owner); err != nil {
+		return err
+	}
+	if owner != s.owner {
+		s.end(conn)
+		return s.foreign(owner)
+	}
+	return nil
+}
+
+// foreign is why a store may not write to the database of another owner.
+func (s *Store) foreign(owner string) error {
+	return fmt.Errorf("%w: it belongs to %q and not to %q; start this server again while the database can be reached", backing.ErrLocked, owner, s.owner)
 }
 
 // rewound compares the number of the last transaction in the database with that

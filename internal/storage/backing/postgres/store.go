@@ -161,6 +161,9 @@ func (s *Store) Flush(ctx context.Context, _ bool) error {
 		if err == nil {
 			err = s.passed(limited, conn, fence, serial)
 		}
+		if err == nil && s.owner != "" && !s.taken {
+			err = s.own(limited, conn)
+		}
 		return classify(ctx, "look after the database", err)
 	})
 }
