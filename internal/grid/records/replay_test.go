@@ -255,6 +255,38 @@ func TestAKeyThatChangesLaterIsCollectedOnce(t *testing.T) {
 	}
 }
 
+// TestAKeyThatComesBackDuringACheckpoint: one that was forgotten when the checkpoint
+// began is written again before its turn comes. The store must not keep it as it was
+// before, since the log of its being forgotten is dropped.
+func TestAKeyThatComesBackDuringACheckpoint(t *testing.T) {
+	n, d := newNode(), newDisk()
+	var keys []string // of one replica, in their order
+	for i := 0; len(keys) < 2; i++ {
+		if key := fmt.Sprint("k", i); partition.Of(hash.Key(key))%replicaCount == 0 {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(hash.Key(a), hash.Key(b)) })
+	n.mustApply(t, add(keys[1], at(0, "x"), "t1", number(1)))
+	n.mustApply(t, drop(keys[1], "t1"))
+	d.write(n.collect())
+	n.sys++
+	if log, _ := n.sweep(n.sys, 10); len(log) == 0 {
+		t.Fatal("the key is not forgotten")
+	}
+	n.mustApply(t, add(keys[0], at(1, "x"), "t2", number(1)))
+	mark := len(n.log)
+	d.reached = n.seqs()
+	c := n.begin()
+	d.write(c.some(2)) // the horizon and the first key
+	n.sys += 100_000
+	n.mustApply(t, add(keys[1], at(100_000, "x"), "t3", number(1)))
+	d.write(c.all())
+	same(t, n, load(t, d, n.log[mark:]))
+	d.write(n.collect())
+	same(t, n, load(t, d, nil))
+}
+
 // TestDropTakesARecordsSumsOutOfTheTrees drops and reloads replicas in the midst
 // of random histories: the trees that they share are always those of what is
 // there.

@@ -186,6 +186,15 @@ func (w *walk) entry(e Entry) bool {
 	return true
 }
 
+// removed reports whether the store has to remove a key. One that has come back since
+// and is not written yet is removed as well: the log has what came back only.
+func (t *Table) removed(r removed) bool {
+	if e, here := t.Get(r.hash, r.key); here {
+		return e.Dirty()
+	}
+	return t.Find(r.hash, r.key) == Absent
+}
+
 // gone visits removed keys of the hash that is under way as long as they are
 // wanted.
 func (w *walk) gone(wanted func(removed) bool) {
@@ -194,7 +203,7 @@ func (w *walk) gone(wanted func(removed) bool) {
 		w.removed = w.removed[1:]
 		w.left--
 		w.table.setRemoved(r.hash, r.key, false)
-		if w.table.Find(r.hash, r.key) == Absent && !w.remove(r.hash, r.key) {
+		if w.table.removed(r) && !w.remove(r.hash, r.key) {
 			w.left = 0
 		}
 	}
