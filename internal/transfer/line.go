@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
 
@@ -140,7 +142,7 @@ func parseLine(text []byte) (line, error) {
 }
 
 func (l *line) read(text []byte) error {
-	if !utf8.Valid(text) { // the decoder would put something else in its place
+	if !utf8.Valid(text) || halved(text) { // the decoder would put something else in its place
 		return errors.New("it is not UTF-8")
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -152,6 +154,40 @@ func (l *line) read(text []byte) error {
 		return errors.New("something follows the object")
 	}
 	return nil
+}
+
+// halved reports whether an escape of a JSON text is half a character: a surrogate
+// without the other one.
+func halved(text []byte) bool {
+	for {
+		at := bytes.IndexByte(text, '\\')
+		if at < 0 {
+			return false
+		}
+		text = text[at:]
+		first, size := escaped(text)
+		text = text[min(size, len(text)):]
+		if utf16.IsSurrogate(first) {
+			second, size := escaped(text)
+			if utf16.DecodeRune(first, second) == utf8.RuneError {
+				return true
+			}
+			text = text[size:]
+		}
+	}
+}
+
+// escaped is the character of a \u escape that a text begins with, or 0, and the
+// length of whatever escape it is.
+func escaped(text []byte) (char rune, size int) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, 2
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return 0, 2 // which the decoder refuses
+	}
+	return rune(n), 6
 }
 
 func (l *line) check() error {

@@ -142,6 +142,13 @@ func TestWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestEscapesAreRead(t *testing.T) {
+	l := parse(t, []byte(`{"type":"lww","map":"m","key":"\u0041\ud83d\ude00\\ud800\n","timestamp":"1:0:n","value":1}`+"\n"))
+	if want := "A\U0001F600\\ud800\n"; *l.Key != want {
+		t.Errorf("the key is %q, want %q", *l.Key, want)
+	}
+}
+
 func TestLinesThatAreRefused(t *testing.T) {
 	for _, text := range []string{
 		``, `[]`, `{}`, `{"type":"map"}`,
@@ -156,6 +163,9 @@ func TestLinesThatAreRefused(t *testing.T) {
 		`{"type":"lww","map":"m","key":"k","timestamp":"1:0:n","value":1,"removed":["t"]}`,
 		`{"type":"lww","map":"m","key":"k","timestamp":"1:0:n","value":1}{}`,
 		"{\"type\":\"lww\",\"map\":\"m\",\"key\":\"\xff\",\"timestamp\":\"1:0:n\",\"value\":1}",
+		`{"type":"lww","map":"m","key":"\ud800","timestamp":"1:0:n","value":1}`,
+		`{"type":"lww","map":"m","key":"k","timestamp":"1:0:n","value":"\\\udc00\ud800"}`,
+		`{"type":"counter","key":"k","added":{"\ud800\u0041":1}}`,
 		`{"type":"or","map":"m","key":"k","timestamp":"1:0:n"}`,
 		`{"type":"or","map":"m","key":"k","records":[{"tag":"t","timestamp":"1:0:n","value":1,"ttl":5}]}`,
 		`{"type":"counter","added":{"n":1}}`,
