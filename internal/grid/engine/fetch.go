@@ -88,6 +88,9 @@ func (f *Fetcher) scan(w *lane.Want) error {
 				w.More = true
 				return false, nil
 			}
+			if w.Bare {
+				row.State = nil
+			}
 			w.Rows = append(w.Rows, ownRow(row))
 			return true, nil
 		})

@@ -19,6 +19,7 @@ type Want struct {
 	Key    backing.Key
 	Ranges []backing.Range // instead of Key: all rows of them, in order
 	Limit  int             // the most rows; 0 for no limit
+	Bare   bool            // rows without their states, which may be large
 
 	// Rows are what the store has, with memory of their own. More says that the
 	// limit ended them.
@@ -372,7 +373,7 @@ func (l *Lane) rows(r *records.Replica, m *records.Map, from record.Cursor) {
 	loads := r.Loads()
 	rng := backing.PartitionRange(0, m.Name, r.ID)
 	rng.From.Hash, rng.From.Key = from.Hash, from.Key
-	w := &Want{Ranges: []backing.Range{rng}, Limit: renewRows}
+	w := &Want{Ranges: []backing.Range{rng}, Limit: renewRows, Bare: true}
 	w.arrive = func() { r.Renewed(m, loads, w.Rows, w.More, w.Err) }
 	l.opt.Fetcher.Fetch(w)
 }
