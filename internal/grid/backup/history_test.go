@@ -248,6 +248,44 @@ func TestForgottenDeletionsStayForgotten(t *testing.T) {
 	}
 }
 
+// cutLog loses its end while it is copied for the first time, to a checkpoint that
+// comes behind a deletion that is forgotten.
+type cutLog struct {
+	*log.Log
+	node *node
+	cut  bool
+}
+
+func (l *cutLog) Replay(from log.LSN, fn func(log.LSN, []byte) error) error {
+	if l.cut {
+		return l.Log.Replay(from, fn)
+	}
+	l.cut = true
+	n := l.node
+	n.Write(n.t, gridtest.Put(lww, key(0), gridtest.Int(1), gridtest.At(1, "c")))
+	if err := l.Log.Replay(from, fn); err != nil {
+		return err
+	}
+	n.Write(n.t, gridtest.Put(lww, key(0), nil, gridtest.At(2, "c")))
+	n.pass()
+	return log.ErrTruncated
+}
+
+// TestALogThatIsLostWhileItIsCopied: what has been copied of it cannot be called
+// back, and does not say what became of its keys.
+func TestALogThatIsLostWhileItIsCopied(t *testing.T) {
+	n := newNode(t, 1)
+	src, lg := n.source()
+	src.Log = &cutLog{Log: lg.Log, node: n}
+	var out bytes.Buffer
+	if _, err := backup.Take(t.Context(), src, nil, &out); !errors.Is(err, log.ErrTruncated) {
+		t.Errorf("the backup is taken, %v", err)
+	}
+	if _, err := backup.Take(t.Context(), src, nil, &out); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+}
+
 func TestRestoringBeginsAnEpoch(t *testing.T) {
 	n := newNode(t, 1)
 	n.write(20)

@@ -55,7 +55,9 @@ func BaseOf(e snapshot.Entry) *Base {
 }
 
 // attempts is how often the place in the log is looked for again, because a
-// checkpoint dropped it between the look at the mark and the copy.
+// checkpoint dropped it between the look at the mark and the copy. When frames were
+// written the backup breaks off: they would speak of keys that have ended in those
+// that are lost.
 const attempts = 5
 
 // Take writes a snapshot of the node to out: all of it, or what lies beyond
@@ -74,7 +76,7 @@ func Take(ctx context.Context, src Source, base *Base, out io.Writer) (snapshot.
 		return snapshot.Trailer{}, err
 	}
 	for range attempts {
-		if err = t.copy(); !errors.Is(err, log.ErrTruncated) {
+		if err = t.copy(); !errors.Is(err, log.ErrTruncated) || t.framed {
 			break
 		}
 	}
@@ -108,6 +110,7 @@ type take struct {
 	reached snapshot.Positions
 	at      int64
 	tailed  bool // the log is copied
+	framed  bool // some of it is written
 }
 
 // identity writes the identity of a log as headers do.
@@ -186,6 +189,7 @@ func (t *take) tail(mark backing.Mark) error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
+		t.framed = true
 		return t.out.Frame(uint64(lsn), payload)
 	})
 	if err != nil {
