@@ -8,9 +8,9 @@
 // One server writes to a database. The session that writes is the one that holds
 // an advisory lock, so a second server is refused while it lives. A session that
 // breaks loses the lock; when it is taken again, and in every transaction, the
-// fence in the database has to be the number that this store was given when it
-// was opened. Whoever opens the database raises it, so a server that was cut off
-// and replaced can never write again, whatever it believes.
+// fence in the database has to be the number that this store has raised it to.
+// It does so before its first change, so a server that was cut off and replaced
+// can never write again, whatever it believes.
 //
 // What was committed is durable if PostgreSQL is set up to make it so: a session
 // whose synchronous_commit is off switches it on.
