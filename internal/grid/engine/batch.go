@@ -97,16 +97,32 @@ func (p *part) Writes() bool { return true }
 // Step implements lane.Task.
 func (p *part) Step(v *lane.View) {
 	b := p.batch
-	again := p.rest
-	p.rest = p.rest[:0]
-	for _, i := range again {
-		p.do(v, i)
+	if !p.doRest(v) {
+		return
 	}
 	p.goOn(v)
 	if b.Until == Merged && len(p.rest) == 0 && p.next == len(b.Ops) {
 		p.early = true
 		b.finish()
 	}
+}
+
+// doRest carries out the operations that have what they waited for. It reports
+// false when their group has no room for all of them: one at least is done then.
+func (p *part) doRest(v *lane.View) bool {
+	again := p.rest
+	p.rest = p.rest[:0]
+	worked := false
+	for n, i := range again {
+		if worked && v.Full() {
+			p.rest = append(p.rest, again[n:]...)
+			v.Pause()
+			return false
+		}
+		p.do(v, i)
+		worked = worked || p.batch.Results[i].Status != records.Asks
+	}
+	return true
 }
 
 // goOn carries out the operations of the lane that were not tried, as many as

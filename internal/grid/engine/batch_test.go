@@ -300,3 +300,50 @@ func TestLargeRecordsThatEndTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeRecordsThatComeBackTogether: removals of records that are in the store
+// only make groups of a bounded size, however many come back at once.
+func TestLargeRecordsThatComeBackTogether(t *testing.T) {
+	for _, batches := range []int{1, 20} {
+		w := gridtest.Open(t, gridtest.Options{
+			Engine: engine.Options{Lanes: 1, MemoryBytes: 1}, Checkpoint: engine.CheckpointOptions{LogBytes: 1 << 30},
+		})
+		large := value.Raw(value.AppendStr(nil, strings.Repeat("x", 1<<20)))
+		for i := range 20 {
+			w.Write(t, gridtest.Put("m", fmt.Sprint("k", i), large, gridtest.At(1, "x")))
+		}
+		if err := checkpoint(t, w); err != nil {
+			t.Fatal(err)
+		}
+		if w.Settle(); w.Engine.Memory().Away != 20 {
+			t.Fatalf("%+v", w.Engine.Memory())
+		}
+		var ops []records.Op
+		var answers []*gridtest.Answer
+		for i := range 20 {
+			ops = append(ops, gridtest.Put("m", fmt.Sprint("k", i), nil, gridtest.At(2, "x")))
+			if len(ops) == 20/batches {
+				answers = append(answers, w.Do(engine.Durable, ops...))
+				ops = nil
+			}
+		}
+		last := w.Committer().Stats().AppendedBytes
+		for worked := true; worked; {
+			worked = false
+			for _, a := range w.Actors() {
+				worked = a.Step() || worked
+				now := w.Committer().Stats().AppendedBytes
+				if now-last > 6<<20 {
+					t.Errorf("one group has %d bytes", now-last)
+				}
+				last = now
+			}
+		}
+		w.Settle()
+		for _, a := range answers {
+			if a.Done != 1 || a.Err != nil || a.Results[0].Status != records.Applied {
+				t.Errorf("%+v", a)
+			}
+		}
+	}
+}

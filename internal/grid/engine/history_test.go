@@ -20,6 +20,7 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/grid/gridtest"
 	"github.com/topgunbuild/topgun-go/internal/grid/lane"
 	"github.com/topgunbuild/topgun-go/internal/grid/records"
+	"github.com/topgunbuild/topgun-go/internal/storage/log"
 )
 
 // place is where a change stands in the stream of its partition.
@@ -71,6 +72,7 @@ func (w *witness) Step() bool {
 // write is a write under way.
 type write struct {
 	op     records.Op
+	at     int // in its batch
 	answer *gridtest.Answer
 }
 
@@ -107,12 +109,16 @@ type history struct {
 // time and reads of the store fail now and then.
 func newHistory(t *testing.T, seed uint64, memory int) *history {
 	t.Helper()
+	opt := gridtest.Options{
+		Engine:     engine.Options{MemoryBytes: memory, Eviction: records.Policy(seed % 3)},
+		Checkpoint: engine.CheckpointOptions{LogBytes: 3 << 10, SliceRows: 2},
+	}
+	if seed%2 == 0 { // a batch takes several groups, and the log has no room for them
+		opt.Engine.Lane, opt.Log = lane.Options{GroupBytes: 500, GroupTasks: 4}, log.Options{MaxPending: 1000}
+	}
 	h := &history{
 		t: t, seed: seed, memory: memory, rng: rand.New(rand.NewPCG(seed, 7)), witness: newWitness(), acked: map[string]records.Op{},
-		world: gridtest.Open(t, gridtest.Options{
-			Engine:     engine.Options{MemoryBytes: memory, Eviction: records.Policy(seed % 3)},
-			Checkpoint: engine.CheckpointOptions{LogBytes: 3 << 10, SliceRows: 2},
-		}),
+		world: gridtest.Open(t, opt),
 	}
 	h.witness.follow(h.world)
 	h.disturb(true)
@@ -167,13 +173,25 @@ func (h *history) act() {
 
 // write writes a few keys in one batch.
 func (h *history) write() {
-	for range 1 + h.rng.IntN(3) {
+	var ops []records.Op
+	n := 1 + h.rng.IntN(3)
+	if h.rng.IntN(3) == 0 {
+		n = h.rng.IntN(30)
+	}
+	for range n {
 		h.millis++
 		o := gridtest.Put("notes", historyKeys[h.rng.IntN(len(historyKeys))], h.value(), gridtest.At(h.millis, "node-x"))
 		if h.rng.IntN(5) == 0 {
 			o = gridtest.Put(o.Map, o.Key, nil, o.TS)
 		}
-		h.writes = append(h.writes, &write{o, h.world.Do(engine.Durable, o)})
+		ops = append(ops, o)
+	}
+	if n == 0 {
+		return
+	}
+	a := h.world.Do(engine.Durable, ops...)
+	for i := range ops {
+		h.writes = append(h.writes, &write{ops[i], i, a})
 	}
 }
 
@@ -280,6 +298,9 @@ func (h *history) collect() {
 			h.fail("%s is answered %d times", w.op.Key, a.Done)
 		case a.Err == nil:
 			h.stats.acked++
+			if a.Results[w.at].Status != records.Applied {
+				h.fail("%s at %s is not done in its order: %+v", w.op.Key, w.op.TS, a.Results[w.at])
+			}
 			if was, ok := h.acked[w.op.Key]; !ok || hlc.Compare(w.op.TS, was.TS) > 0 {
 				h.acked[w.op.Key] = w.op
 			}

@@ -198,7 +198,9 @@ func (l *Lane) Step() bool {
 	}
 	before := l.stats.Changes
 	n = l.stepGroup(l.inbox[:n])
-	l.trim(int(l.stats.Changes - before))
+	if len(l.park.ready) == 0 { // what was loaded for them stays
+		l.trim(int(l.stats.Changes - before))
+	}
 	clear(l.inbox[:n])
 	l.inbox = l.inbox[n:]
 	return true
@@ -225,13 +227,13 @@ func (l *Lane) stepGroup(tasks []Task) (taken int) {
 		l.shared.PutOff()
 	}
 	l.goOn()
-	l.stepReady(v, &g, writable)
-	for taken < len(tasks) && len(l.park.yielded) == 0 && (taken == 0 || !l.whole(v)) {
+	l.stepReady(v, &g, writable, 1)
+	for taken < len(tasks) && len(l.park.ready)+len(l.park.yielded) == 0 && (taken == 0 || !l.whole(v)) {
 		t := tasks[taken]
 		taken++
 		l.stats.Tasks++
 		if l.stepOne(v, &g, t, nil, writable) {
-			l.stepReady(v, &g, writable)
+			l.stepReady(v, &g, writable, 0)
 		}
 	}
 	if !v.fx.Seen.IsZero() {
@@ -251,10 +253,11 @@ func (l *Lane) whole(v *View) bool {
 	return len(v.fx.Log) >= l.opt.GroupChanges || v.Full()
 }
 
-// stepReady steps the parked tasks that have what they waited for. Nothing that
-// was loaded for them can be evicted before they are stepped.
-func (l *Lane) stepReady(v *View, g *group, writable bool) {
-	for len(l.park.ready) > 0 {
+// stepReady steps the parked tasks that have what they waited for, as many as the
+// group has room for, and so many at least. Nothing that was loaded for them can be
+// evicted before they are stepped.
+func (l *Lane) stepReady(v *View, g *group, writable bool, least int) {
+	for n := 0; len(l.park.ready) > 0 && (n < least || !l.whole(v)); n++ {
 		p := l.park.ready[0]
 		l.park.ready = l.park.ready[1:]
 		p.ready = false

@@ -341,6 +341,22 @@ func (v *View) Yield() {
 	k.yielded = append(k.yielded, v.hold())
 }
 
+// Pause is Yield for a task that has yet to act on keys that it has waited for: it
+// keeps its place at all of them, and what was loaded for it stays.
+func (v *View) Pause() {
+	p := v.hold()
+	waits := map[*wait]bool{}
+	for _, w := range p.next {
+		waits[w] = true
+	}
+	for _, w := range p.waits {
+		if !waits[w] {
+			p.next = append(p.next, w)
+		}
+	}
+	v.lane.wake(p)
+}
+
 // Waits reports whether the step under way has parked the task.
 func (v *View) Waits() bool { return v.stays }
 
