@@ -337,9 +337,9 @@ func TestABaseOfAnotherHistoryIsRefused(t *testing.T) {
 	}
 }
 
-// TestReadingABackupEndsWithItsContext: a backup may be large, and who asks for the
-// end is not to wait for it.
-func TestReadingABackupEndsWithItsContext(t *testing.T) {
+// backedUp is a node with a backup of some rows, opened.
+func backedUp(t *testing.T) (*node, snapshot.Chain, *backup.State) {
+	t.Helper()
 	n := newNode(t, 1)
 	n.write(20)
 	a, _ := snapshot.OpenArchive(vfs.NewMem(), "backups")
@@ -352,9 +352,16 @@ func TestReadingABackupEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return n, chain, st
+}
+
+// TestReadingABackupEndsWithItsContext: a backup may be large, and who asks for the
+// end is not to wait for it.
+func TestReadingABackupEndsWithItsContext(t *testing.T) {
+	_, chain, st := backedUp(t)
 	ctx, end := context.WithCancel(t.Context())
 	rows := 0
-	err = st.Rows(ctx, func(*backing.Row) error {
+	err := st.Rows(ctx, func(*backing.Row) error {
 		rows++
 		end()
 		return nil
@@ -368,18 +375,7 @@ func TestReadingABackupEndsWithItsContext(t *testing.T) {
 }
 
 func TestOnlyAnEmptyStoreIsRestored(t *testing.T) {
-	n := newNode(t, 1)
-	n.write(20)
-	a, _ := snapshot.OpenArchive(vfs.NewMem(), "backups")
-	n.backup(a, 0)
-	chain, err := a.Latest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := backup.Open(t.Context(), chain)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n, _, st := backedUp(t)
 	if _, err := backup.Restore(t.Context(), st, n.Store, 0); !errors.Is(err, backup.ErrNotEmpty) {
 		t.Errorf("a store with rows is restored over: %v", err)
 	}
