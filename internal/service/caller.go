@@ -48,9 +48,9 @@ type Outbox interface {
 	Behind() bool
 
 	// Drained reports whether little waits to be sent: as little as it takes for
-	// Behind to report false again. If more does, then is called once, from any goroutine, when that
-	// has changed. A session that is being closed is sent nothing more: it reports false
-	// and calls nobody.
+	// Behind to report false again. If more does, then is called once, from any
+	// goroutine, when that has changed. For a session that is being closed it
+	// reports false and calls nobody: nothing more is sent.
 	Drained(then func()) bool
 
 	// Close ends the session after what was queued has been sent.

@@ -23,9 +23,9 @@ func (t bubbleTimer) C() <-chan time.Time { return t.Timer.C }
 
 func (t bubbleTimer) Reset(d time.Duration) { t.Timer.Reset(d) }
 
-// TestBreaksAreAsLongAsTheWork: a break ends when as much time has gone by as the
-// work before it took, whichever was taken first; before Run there are none.
-func TestBreaksAreAsLongAsTheWork(t *testing.T) {
+// TestBreaksAreAsLongAsTheyAreToBe, and leastBreak at least, whichever was taken
+// first; before Run there are none.
+func TestBreaksAreAsLongAsTheyAreToBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaks(bubbleClock{})
 		at := time.Now()
@@ -38,8 +38,8 @@ func TestBreaksAreAsLongAsTheWork(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		go b.Run(ctx)
 		synctest.Wait()
-		for _, worked := range []time.Duration{3 * time.Millisecond, 0, time.Millisecond} {
-			b.take(worked, note)
+		for _, length := range []time.Duration{3 * time.Millisecond, 0, time.Millisecond} {
+			b.take(length, note)
 		}
 		time.Sleep(time.Second)
 		stop()

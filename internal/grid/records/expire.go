@@ -44,7 +44,8 @@ const (
 
 // Sweep ends what is over and reclaims what may be forgotten, looking at no more
 // than budget slots, or fewer when tags of sets end, each of which costs as much as
-// its set is large, or when large records do. more says that there is more to do now. confirmed is the time
+// its set is large, or when large records do. more says that there is more to do
+// now. confirmed is the time
 // up to which every device that matters has confirmed the removals of tags, in
 // milliseconds since the Unix epoch. replica finds the lane's partitions.
 func (s *Shared) Sweep(now Time, replica func(partition.ID) *Replica, confirmed int64, budget int, fx *Effects) (more bool) {

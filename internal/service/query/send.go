@@ -238,32 +238,44 @@ func (s *Service) lag(sub *subscription) {
 	s.wait(sub)
 }
 
-// wait keeps a subscription among those who are behind, and has catchUp called
-// when its session is not any more.
+// wait keeps a subscription among those of its session that are behind, and has
+// them looked at when the session is not any more.
 func (s *Service) wait(sub *subscription) {
-	s.lagging = append(s.lagging, sub)
 	st := sub.session
+	if st.lagging = append(st.lagging, sub); !st.listed {
+		st.listed = true
+		s.lagging = append(s.lagging, st)
+	}
 	if !st.caller.Out.Behind() || !st.awaited.CompareAndSwap(false, true) {
 		return
 	}
 	then := func() {
 		st.awaited.Store(false)
-		s.commands.Push(command{catchUp: true}) // if it has no room, the next sweep does it
+		s.commands.Push(command{caller: st.caller, catchUp: true}) // if it has no room, the next sweep does it
 	}
 	if st.caller.Out.Drained(then) {
 		then()
 	}
 }
 
-// catchUp answers those who were behind and are not any more: with what they
-// have missed if that is known, else with the result. Sessions that stay behind
-// are closed.
-func (s *Service) catchUp() {
-	now := s.clock.Now().UnixMilli()
+// catchUpAll looks at all sessions that have been behind.
+func (s *Service) catchUpAll() {
 	lagging := s.lagging
 	s.lagging = nil
-	for _, sub := range lagging {
-		st := sub.session
+	for _, st := range lagging {
+		st.listed = false
+		s.catchUp(st)
+	}
+}
+
+// catchUp answers subscriptions of a session that were behind: with what they have
+// missed if that is known, else with the result. A session that stays behind is
+// closed.
+func (s *Service) catchUp(st *sessionState) {
+	now := s.clock.Now().UnixMilli()
+	subs := st.lagging
+	st.lagging = nil
+	for _, sub := range subs {
 		switch {
 		case sub.in == nil:
 			continue // unsubscribed meanwhile

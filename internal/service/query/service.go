@@ -115,7 +115,7 @@ type Service struct {
 	stalled  []stalledSlice
 	fences   *fences // under way, or nil
 	fenced   list    // wait for the next fences
-	lagging  []*subscription
+	lagging  []*sessionState
 
 	// What a step gathers; empty between steps.
 	totals, answered, pending []*standing
@@ -153,8 +153,10 @@ type sessionState struct {
 	follows map[string]struct{} // names of maps; nil for none
 	told    uint64              // the last event that was sent
 
-	awaited  atomic.Bool // its outbox will tell when it is drained
-	caughtUp int64       // when one of its subscriptions was answered that had been behind, in ms
+	lagging  []*subscription // that are behind
+	listed   bool            // among the service's sessions that are
+	awaited  atomic.Bool     // its outbox will tell when it is drained
+	caughtUp int64           // when one of its subscriptions was answered that had been behind, in ms
 }
 
 // command is a message of a session on its way to Step.
@@ -336,10 +338,12 @@ func (s *Service) run(cmd *command) {
 	case cmd.sweep:
 		s.retryStalled()
 		s.adopt()
-		s.catchUp()
+		s.catchUpAll()
 		s.forgetMaps()
 	case cmd.catchUp:
-		s.catchUp()
+		if st := s.sessions[cmd.caller.ID]; st != nil {
+			s.catchUp(st)
+		}
 	case cmd.leave:
 		s.forget(cmd.caller.ID)
 	case cmd.plan != nil:
