@@ -9,10 +9,19 @@ const (
 	// askedBytes is how much these answers may be expected to take.
 	askedBytes = 512 << 10
 
-	// queuedAsks bounds the requests that wait: somewhat more than the parts of a map
-	// (protocol 02 §5), all of which a client asks for at once that has none.
-	queuedAsks = 5000
+	// queuedBytes bounds the requests that wait: enough for all parts of a map (protocol
+	// 02 §5), for which a client asks at once that has none. One always fits.
+	queuedBytes = 1 << 20
+
+	// askBytes is what a request takes beside what it keeps.
+	askBytes = 128
 )
+
+// ask is a request that waits.
+type ask struct {
+	begin func()
+	bytes int
+}
 
 // Asks bounds what one session has asked for and has not yet been sent, where an
 // answer may be large: a client asks for everything it lacks at once, and would
@@ -26,7 +35,8 @@ type Asks struct {
 
 	mu       sync.Mutex
 	open     int
-	queue    []func()
+	queue    []ask
+	queued   int  // bytes of queue
 	starting bool // by one goroutine at a time
 	refused  bool // since freed was called
 	waiting  bool // for out
@@ -40,30 +50,19 @@ func NewAsks(out Outbox, freed func()) *Asks {
 	return &Asks{out: out, freed: freed, bytes: askedBytes}
 }
 
-// Take begins a request at once, or reports false: it has to be tried again after
-// freed was called.
-func (a *Asks) Take() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.queue) > 0 || !a.roomLocked() {
-		a.refused = true
-		return false
-	}
-	a.open++
-	return true
-}
-
 // Do has begin called once the request may begin, from any goroutine, perhaps at
-// once, and not any more when the session has ended. If it reports false so many
-// wait that the request has to be tried again after freed was called.
-func (a *Asks) Do(begin func()) bool {
+// once, and not any more when the session has ended. bytes is the memory that
+// begin keeps. If Do reports false so much waits that the request has to be tried
+// again after freed was called.
+func (a *Asks) Do(bytes int, begin func()) bool {
 	a.mu.Lock()
-	if len(a.queue) >= queuedAsks {
+	if len(a.queue) > 0 && a.queued+bytes+askBytes > queuedBytes {
 		a.refused = true
 		a.mu.Unlock()
 		return false
 	}
-	a.queue = append(a.queue, begin)
+	a.queue = append(a.queue, ask{begin, bytes + askBytes})
+	a.queued += bytes + askBytes
 	a.mu.Unlock()
 	a.start()
 	return true
@@ -85,7 +84,7 @@ func (a *Asks) Answer(f Frame) {
 func (a *Asks) End() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ended, a.queue = true, nil
+	a.ended, a.queue, a.queued = true, nil, 0
 }
 
 // roomLocked reports whether a request may begin. If that is for the client to
@@ -115,18 +114,19 @@ func (a *Asks) start() {
 	}
 	a.starting = true
 	for len(a.queue) > 0 && a.roomLocked() {
-		begin := a.queue[0]
-		a.queue[0] = nil
+		next := a.queue[0]
+		a.queue[0] = ask{}
 		if a.queue = a.queue[1:]; len(a.queue) == 0 {
 			a.queue = nil
 		}
+		a.queued -= next.bytes
 		a.open++
 		a.mu.Unlock()
-		begin()
+		next.begin()
 		a.mu.Lock()
 	}
 	a.starting = false
-	freed := a.refused && len(a.queue) < queuedAsks && !a.ended
+	freed := a.refused && a.queued < queuedBytes && !a.ended
 	if freed {
 		a.refused = false
 	}

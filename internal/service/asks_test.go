@@ -7,115 +7,128 @@ import (
 	"github.com/topgunbuild/topgun-go/internal/service/servicetest"
 )
 
-// taken is how many requests begin at once.
-func taken(c *servicetest.Caller) (n int) {
-	for c.Asks.Take() {
-		n++
-	}
-	return n
+// asker is a session that asks.
+type asker struct {
+	*servicetest.Caller
+
+	begun, answered int
 }
 
-func answers(c *servicetest.Caller, n, bytes int) {
-	for range n {
-		c.Asks.Answer(service.Frame{Body: make([]byte, bytes)})
+func newAsker() *asker { return &asker{Caller: servicetest.NewCaller(1, 1)} }
+
+// ask makes requests and returns how many were taken.
+func (a *asker) ask(n int, begin func()) (taken int) {
+	for taken < n && a.Asks.Do(0, func() { a.begun++; begin() }) {
+		taken++
 	}
+	return taken
 }
+
+func (a *asker) answer(bytes int) {
+	a.answered++
+	a.Asks.Answer(service.Frame{Body: make([]byte, bytes)})
+}
+
+// open is how many requests are under way.
+func (a *asker) open() int { return a.begun - a.answered }
+
+func nothing() {}
 
 // TestAsksGoByTheAnswersBefore: one request at the beginning, more while answers
-// are small, up to a limit, and one again after a large one.
+// are small, up to a limit, and no further ones after a large one.
 func TestAsksGoByTheAnswersBefore(t *testing.T) {
-	c := servicetest.NewCaller(1, 1)
-	if n := taken(c); n != 1 {
-		t.Fatalf("%d requests begin, and nobody knows how large an answer is", n)
+	a := newAsker()
+	a.ask(1000, nothing)
+	if a.open() != 1 {
+		t.Fatalf("%d requests begin, and nobody knows how large an answer is", a.open())
 	}
-	answers(c, 1, 10)
-	last, most := 1, 0
 	for range 50 {
-		n := taken(c)
-		if n < last {
-			t.Fatalf("%d requests begin after small answers, %d before", n, last)
+		before := a.open()
+		if a.answer(10); a.open() < before {
+			t.Fatalf("%d requests are under way after small answers, %d before", a.open(), before)
 		}
-		last, most = n, n
-		answers(c, n, 10)
 	}
-	if most != 16 {
-		t.Errorf("%d requests begin after many small answers", most)
+	if a.open() != 16 {
+		t.Errorf("%d requests are under way after many small answers", a.open())
 	}
-	taken(c)
-	answers(c, 15, 10)
-	answers(c, 1, 10<<20)
-	if n := taken(c); n != 1 {
-		t.Errorf("%d requests begin after a large answer", n)
+	a.answer(10 << 20)
+	a.answer(10)
+	if a.open() != 14 {
+		t.Errorf("%d requests are under way after a large answer and another", a.open())
 	}
 }
 
-// TestAsksWaitForTheClient: no request begins while much waits to be sent, and
-// whoever was refused is told when one may.
+// TestAsksWaitForTheClient: no request begins while much waits to be sent.
 func TestAsksWaitForTheClient(t *testing.T) {
-	c := servicetest.NewCaller(1, 1)
-	c.Stall(true)
-	if n := taken(c) + taken(c); n != 0 || c.Woken() != 0 {
-		t.Errorf("%d requests begin while the client does not read, it is woken %d times", n, c.Woken())
+	a := newAsker()
+	a.Stall(true)
+	if a.ask(3, nothing); a.begun != 0 {
+		t.Errorf("%d requests begin while the client does not read", a.begun)
 	}
-	c.Stall(false)
-	if c.Woken() != 1 {
-		t.Errorf("woken %d times when the client has caught up", c.Woken())
+	a.Stall(false)
+	if a.begun != 1 {
+		t.Errorf("%d requests have begun when the client has caught up", a.begun)
 	}
-	if n := taken(c); n != 1 {
-		t.Errorf("%d requests begin then", n)
+	a.Stall(true)
+	a.answer(10)
+	if a.begun != 1 {
+		t.Errorf("%d requests have begun when it is behind again", a.begun)
 	}
-	answers(c, 1, 10)
-	if c.Woken() != 2 {
-		t.Errorf("woken %d times when a request has ended that another waits for", c.Woken())
-	}
-	if !c.Asks.Take() {
-		t.Error("it may not begin")
-	}
-	answers(c, 1, 10)
-	if c.Woken() != 2 {
-		t.Errorf("woken %d times, and nobody waits", c.Woken())
+	a.Stall(false)
+	if a.begun != 2 || a.Woken() != 0 {
+		t.Errorf("%d requests have begun then; woken %d times, and nobody was refused", a.begun, a.Woken())
 	}
 }
 
-// TestAsksBeginInOrder, each when it may, those that are answered at once too. So
-// many wait, and one more is refused until there is room; when the session has
-// ended none begins.
+// TestAsksBeginInOrder, those that are answered at once too. A megabyte of them
+// waits, and one more is refused until there is room; when the session has ended
+// none begins.
 func TestAsksBeginInOrder(t *testing.T) {
-	c := servicetest.NewCaller(1, 1)
-	c.Stall(true)
-	begun, waiting := 0, 0
-	ask := func(answered bool) bool {
-		n := waiting
-		taken := c.Asks.Do(func() {
-			if n != begun {
-				t.Fatalf("request %d begins after %d", n, begun)
+	a := newAsker()
+	a.Stall(true)
+	next := 0
+	at := func(n int, answered bool) func() {
+		return func() {
+			if n != next {
+				t.Fatalf("request %d begins after %d", n, next)
 			}
-			begun++
+			next++
 			if answered {
-				answers(c, 1, 10)
+				a.answer(10)
 			}
-		})
-		if taken {
-			waiting++
 		}
-		return taken
 	}
-	for ask(waiting < 3000) {
+	waiting := 0
+	for a.ask(1, at(waiting, waiting < 3000)) == 1 {
+		waiting++
 	}
-	if waiting != 5000 || begun != 0 || c.Asks.Take() || c.Woken() != 0 {
-		t.Fatalf("%d requests wait, %d have begun, woken %d times", waiting, begun, c.Woken())
+	if waiting != 1<<20/128 || a.begun != 0 || a.Woken() != 0 {
+		t.Fatalf("%d requests wait, %d have begun, woken %d times", waiting, a.begun, a.Woken())
 	}
-	c.Stall(false)
-	if begun != 3016 || c.Woken() != 1 {
-		t.Errorf("%d requests have begun, woken %d times; 16 are not answered", begun, c.Woken())
+	a.Stall(false)
+	if a.begun != 3016 || a.Woken() != 1 {
+		t.Errorf("%d requests have begun, woken %d times; 16 are not answered", a.begun, a.Woken())
 	}
-	answers(c, 1, 10)
-	if begun != 3017 || !ask(true) {
-		t.Errorf("%d requests have begun when one more is answered", begun)
+	a.answer(10)
+	if a.begun != 3017 || a.ask(1, nothing) != 1 {
+		t.Errorf("%d requests have begun when one more is answered", a.begun)
 	}
-	c.Asks.End()
-	answers(c, 16, 10)
-	if begun != 3017 {
-		t.Errorf("%d requests have begun when the session has ended", begun)
+	a.Asks.End()
+	a.answer(10)
+	if a.begun != 3017 {
+		t.Errorf("%d requests have begun when the session has ended", a.begun)
+	}
+}
+
+// TestOneAskAlwaysFits, however much it keeps.
+func TestOneAskAlwaysFits(t *testing.T) {
+	a := newAsker()
+	a.Stall(true)
+	if !a.Asks.Do(2<<20, nothing) || a.Asks.Do(2<<20, nothing) {
+		t.Error("of two large requests not one waits")
+	}
+	a.Stall(false)
+	if a.Woken() != 1 || !a.Asks.Do(2<<20, nothing) {
+		t.Error("the other is not taken when the first has begun")
 	}
 }

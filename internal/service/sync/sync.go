@@ -71,7 +71,7 @@ func (s *Service) Handle(c *service.Caller, m wire.Message, size int) error {
 		s.covers.differs(c, m.MapName, s.engine.Clock().Sys())
 		return s.bucket(c, m.MapName, m.Path, change.KindOR)
 	case *wire.ORMapDiffRequest:
-		return s.diff(c, m)
+		return s.diff(c, m, size)
 	case *wire.ORMapPushDiff:
 		return s.push(c, m, size)
 	}
@@ -198,7 +198,7 @@ func (s *Service) bucket(c *service.Caller, mapName, path string, kind change.Ki
 		return &service.Error{Code: wire.CodeInvalidField, Text: "the path is not made of at most three lower-case hex digits", Request: mapName}
 	}
 	mapName, path = strings.Clone(mapName), strings.Clone(path)
-	taken := c.Asks.Do(func() {
+	taken := c.Asks.Do(len(mapName)+len(path), func() {
 		if len(path) == merkle.Depth {
 			s.leaf(c, mapName, path, leaf, kind)
 			return
@@ -308,17 +308,21 @@ func entry(key string, state crdt.ORState) wire.ORMapEntry {
 
 // diff answers with the entries of some keys; a key that is unknown has an
 // empty one.
-func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
-	if !c.Asks.Take() {
+func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest, size int) error {
+	if !c.Asks.Do(size, func() { s.keys(c, m) }) {
 		return service.ErrBusy
 	}
+	return nil
+}
+
+func (s *Service) keys(c *service.Caller, m *wire.ORMapDiffRequest) {
 	resp := &wire.ORMapDiffResponse{MapName: m.MapName, Entries: make([]wire.ORMapEntry, len(m.Keys))}
 	for i, key := range m.Keys {
 		resp.Entries[i].Key = key
 	}
 	if len(m.Keys) == 0 || s.hidden(m.MapName, change.KindOR) {
 		answer(c, resp)
-		return nil
+		return
 	}
 	g := engine.NewGather(len(m.Keys), func(err error) {
 		if err != nil {
@@ -335,5 +339,4 @@ func (s *Service) diff(c *service.Caller, m *wire.ORMapDiffRequest) error {
 			g.Done(err)
 		})
 	}
-	return nil
 }
